@@ -1,0 +1,1 @@
+"""facebench: a privacy-utility benchmark for face datasets."""

@@ -1,0 +1,80 @@
+"""The contract of this folder: what an attack is given, and what it answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from ...datasets.base import Faces, Progress, silent
+from ...reports.record import Curve, Score
+
+if TYPE_CHECKING:
+    import torch
+
+
+class AttackError(ValueError):
+    """An attack that cannot be measured; the message says what, expected, got and what to do."""
+
+
+class Embeddings(NamedTuple):
+    """Faces as a recognizer sees them."""
+
+    vectors: NDArray[np.float32]
+    """[N, D], unit length; a row of NaN is a face the recognizer failed on."""
+    identity: NDArray[np.int64]
+    """[N], labels shared by private and original faces."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an attacker holds: the released faces, the originals, and people of their own to train on."""
+
+    private: Embeddings
+    """The released faces of role P, seen by the judge."""
+    original: Embeddings
+    """The original faces of role P, seen by the judge."""
+    source: NDArray[np.int64]
+    """[Q], the index in `original` that each private face was made from; -1 where it was made from none."""
+    seed: int
+    device: torch.device
+    private_faces: Faces
+    original_faces: Faces
+    attacker_faces: Faces
+    """Originals of role A: other people, whom the attacker may train on."""
+    privatize: Callable[[Faces], Faces]
+    """The published method, applied to faces of the attacker's."""
+    embed: Callable[[Faces], Embeddings]
+    """The judge, on any faces."""
+    progress: Progress = silent
+
+
+class Attack(BaseModel, ABC):
+    """Plug-in: a way to find people of the originals behind private faces. Frozen and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: ClassVar[int] = 1
+    """Raise it when equal parameters give other results."""
+
+    @abstractmethod
+    def run(self, evidence: Evidence, out: Path) -> None:
+        """Attack, and write the result for every single probe into the folder `out`.
+
+        Raises:
+            AttackError: the evidence does not allow this attack.
+        """
+
+    @abstractmethod
+    def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
+        """Measures from what `run` wrote; no model, no image and no run is needed for it.
+
+        Args:
+            out: the folder that `run` wrote.
+            name: what this attack is called in the run; it becomes `Score.on`.
+        """

@@ -1,0 +1,32 @@
+"""The contract of this folder: what a measure of verification is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from ...reports.record import Curve, Score
+
+
+class PairScores(NamedTuple):
+    """How alike a recognizer finds the two faces of each verification pair."""
+
+    similarity: NDArray[np.float64]
+    """[N], cosine of the flip-summed embeddings in [-1, 1], in the set's own order; NaN where it failed."""
+    same: NDArray[np.bool_]
+    """[N], genuine or impostor."""
+
+
+class Metric(BaseModel, ABC):
+    """Plug-in: a measure of verification. Frozen and closed; computed from kept scores, never from a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: ClassVar[int] = 1
+
+    @abstractmethod
+    def __call__(self, scores: PairScores, on: str) -> tuple[Score, Curve | None]:
+        """Measure, on the verification set named `on`."""
