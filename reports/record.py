@@ -117,7 +117,7 @@ class RunRecord(_Closed):
     recipe_hash: str
     """Of all that must be equal for two rows to be compared: recognizer, roles, encoding, judge, attacks."""
     data_hash: str
-    """Of the faces, the roles drawn from them, and the verification pairs."""
+    """Of the faces and the verification pairs; the roles follow from it, the recipe and the seed."""
     seed: int
     created: str
     """ISO 8601, UTC."""
@@ -141,6 +141,11 @@ class RunRecord(_Closed):
     def score(self, measure: str, on: str) -> Score | None:
         """The score of a measure on something, if there is one."""
         return next((s for s in self.scores if s.measure.name == measure and s.on == on), None)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON gives it back: tuples become lists, keys strings."""
+    return json.loads(json.dumps(value, allow_nan=False))
 
 
 def write(record: RunRecord, folder: Path) -> Path:

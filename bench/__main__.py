@@ -1,0 +1,7 @@
+"""`python -m facebench.bench`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,242 @@
+"""From ranks to leakage: what attacks by retrieval keep for every probe, and the measures computed from it.
+
+A probe is a private face, its mates are the gallery images of its person. Failed probes are misses, and count.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...reports.intervals import cluster_bootstrap, wilson
+from ...reports.record import Curve, Interval, Measure, Score
+from .base import AttackError
+
+KEPT = "ranks.npz"
+SIZES = (100, 1000, 10_000)
+"""Gallery sizes at which leakage is told beside the whole gallery's."""
+CMC = 50
+"""Ranks of the cumulative match characteristic."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a retrieval attack found for each of Q probes. A rank above `gallery` means: not found."""
+
+    image: NDArray[np.int64]
+    """[Q], rank of the source image."""
+    identity: NDArray[np.int64]
+    """[Q], rank of the best mate."""
+    own: NDArray[np.float32]
+    """[Q], similarity of the best mate; NaN where there is nothing to compare."""
+    other: NDArray[np.float32]
+    """[Q], highest similarity to another person; NaN likewise."""
+    linked: NDArray[np.float64]
+    """[Q], share of the mates that are more alike than every image of another person."""
+    mates: NDArray[np.int64]
+    """[Q], gallery images of the probe's person."""
+    person: NDArray[np.int64]
+    """[Q], the probe's label."""
+    failed: NDArray[np.bool_]
+    """[Q], whether the recognizer failed on the probe."""
+    neighbours: NDArray[np.int64]
+    """[Q, K], the best candidates, best first; -1 where there are no more."""
+    similarity: NDArray[np.float32]
+    """[Q, K], theirs."""
+    gallery: int
+    """N, images searched for each probe, failed ones too."""
+    gallery_failures: int
+    probes_all: int
+    """Private faces, those without a mate too."""
+    seed: int
+
+    def write(self, out: Path) -> None:
+        """Keep it in the folder `out`."""
+        kept: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez(out / KEPT, **kept)
+
+
+def read(out: Path) -> Found:
+    """What an attack kept.
+
+    Raises:
+        AttackError: it is missing or damaged.
+    """
+    path = out / KEPT
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            found: dict[str, Any] = {field.name: kept[field.name] for field in fields(Found)}
+        for number in ("gallery", "gallery_failures", "probes_all", "seed"):
+            found[number] = int(found[number])
+        return Found(**found)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise AttackError(
+            f"ranks {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
+        ) from error
+
+
+def identity_leak(found: Found, k: int, on: str) -> Score:
+    """Leak@k (identity): how often one of the k best candidates is the probe's person.
+
+    Chance: of k gallery images drawn without looking, one at least is a mate. `normalised` is
+    (leak - chance) / (1 - chance); `leak_strict` is leak@1 had all ties been counted for the defender.
+    """
+    chance = float(chance_of_identity(found.gallery, found.mates, k).mean()) if k <= found.gallery else None
+    detail: dict[str, float | None] = {}
+    if k == 1:
+        # TIE lies between: a mate that outranks all others strictly links at least one image
+        detail["leak_strict"] = float((found.linked > 0).mean())
+    says = "share of private faces whose person is the best match among the originals"
+    if k > 1:
+        says = f"share of private faces whose person is among the {k} best matches among the originals"
+    measure = _measure(f"leak@{k}", says, headline=k == 1)
+    return _leak(found, found.identity <= k, k=k, chance=chance, measure=measure, on=on, detail=detail)
+
+
+def image_leak(found: Found, k: int, on: str) -> Score:
+    """Leak@k (image): how often the very source image is one of the k best candidates; chance is k/N."""
+    chance = k / found.gallery if k <= found.gallery else None
+    says = f"share of private faces whose own source image is among the {k} best matches among the originals"
+    measure = _measure(f"leak@{k} image", says)
+    return _leak(found, found.image <= k, k=k, chance=chance, measure=measure, on=on, detail={})
+
+
+def pi_link(found: Found, on: str) -> Score:
+    """P(similarity to an own image > similarity to every image of other people), own images drawn at random.
+
+    Equal similarities are no link. Chance: the own image comes first among itself and all others' images.
+
+    Source: Vauquier et al., Interspeech 2025.
+    """
+    chance = float((1 / (found.gallery - found.mates + 1)).mean())
+    value = float(found.linked.mean())
+    measure = _measure(
+        "pi_link", "chance that an image of the same person is more alike than all images of other people"
+    )
+    return Score(
+        measure=measure,
+        on=on,
+        value=value,
+        n=len(found.linked),
+        intervals=_intervals(found, found.linked),
+        chance=chance,
+        detail={"normalised": _normalised(value, chance), **_context(found)},
+    )
+
+
+def cmc(found: Found, ranks: NDArray[np.int64], name: str, on: str) -> Curve:
+    """The cumulative match characteristic: leak@k for k from 1 to 50."""
+    k = np.arange(1, min(CMC, found.gallery) + 1)
+    y = (ranks[:, None] <= k).mean(axis=0)
+    return Curve(name=name, on=on, x_label="rank k", y_label="leak@k", x=tuple(map(float, k)), y=tuple(y.tolist()))
+
+
+def by_gallery_size(found: Found, on: str) -> Curve:
+    """Leak@1 (identity) at smaller galleries: the exact mean over all sub-galleries that keep the best mate.
+
+    A probe of rank r has r - 1 images before its best mate. A gallery of n that holds this mate and n - 1 of the
+    other N - 1 images leaks when none of those is drawn: C(N - r, n - 1) / C(N - 1, n - 1), which at n = N is
+    leak@1. So no sub-gallery needs to be sampled.
+    """
+    n = found.gallery
+    sizes = [size for size in SIZES if size < n] + [n]
+    rank, count = np.unique(found.identity[found.identity <= n], return_counts=True)
+    y = [
+        sum(c * _keeps_first(n, r, size) for r, c in zip(rank.tolist(), count.tolist(), strict=True))
+        / len(found.identity)
+        for size in sizes
+    ]
+    return Curve(
+        name="leak@1 by gallery size",
+        on=on,
+        x_label="gallery images N",
+        y_label="leak@1",
+        x=tuple(map(float, sizes)),
+        y=tuple(y),
+    )
+
+
+def chance_of_identity(gallery: int, mates: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """[Q], chance that k of `gallery` images drawn without looking hold a mate: 1 - C(N - m, k) / C(N, k)."""
+    missed = np.ones(len(mates))
+    for drawn in range(k):
+        missed *= np.maximum(gallery - mates - drawn, 0) / (gallery - drawn)
+    return 1 - missed
+
+
+def _keeps_first(n: int, rank: int, size: int) -> float:
+    if size == 1:
+        return 1.0
+    if n - rank < size - 1:
+        return 0.0
+    log = math.lgamma(n - rank + 1) - math.lgamma(n - rank - size + 2)
+    return math.exp(log - math.lgamma(n) + math.lgamma(n - size + 1))
+
+
+def _leak(
+    found: Found,
+    hit: NDArray[np.bool_],
+    *,
+    k: int,
+    chance: float | None,
+    measure: Measure,
+    on: str,
+    detail: dict[str, float | None],
+) -> Score:
+    q = len(hit)
+    if chance is None:
+        note = f"leak@{k} needs a gallery of at least {k} images, this one has {found.gallery}"
+        return Score(measure=measure, on=on, value=None, n=q, detail=_context(found), note=note)
+    value, answered = float(hit.mean()), q - int(found.failed.sum())
+    strict = detail.get("leak_strict")
+    note = ""
+    if strict is not None and strict < value:
+        note = f"ties were counted against the defender: {value:.4f} with them, {strict:.4f} without"
+    return Score(
+        measure=measure,
+        on=on,
+        value=value,
+        n=q,
+        intervals=_intervals(found, hit.astype(np.float64)),
+        chance=chance,
+        detail={
+            "normalised": _normalised(value, chance),
+            "leak_excl_failures": float(hit.sum() / answered) if answered else None,
+            **detail,
+            **_context(found),
+        },
+        note=note,
+    )
+
+
+def _intervals(found: Found, values: NDArray[np.float64]) -> tuple[Interval, ...]:
+    """By people first, Wilson's beside it for counts; Wilson's alone where every resample would be the same."""
+    q, total = len(values), float(values.sum())
+    counts = (wilson(round(total), q),) if np.isin(values, (0, 1)).all() else ()
+    if total in (0, q) or (found.person == found.person[0]).all():
+        return counts
+    return (cluster_bootstrap(values, found.person, seed=found.seed), *counts)
+
+
+def _context(found: Found) -> dict[str, float | None]:
+    return {
+        "gallery": found.gallery,
+        "gallery_failures": found.gallery_failures,
+        "failure_rate": float(found.failed.mean()),
+        "people": len(np.unique(found.person)),
+        "probes_all": found.probes_all,
+    }
+
+
+def _normalised(value: float, chance: float) -> float | None:
+    return (value - chance) / (1 - chance) if chance < 1 else None
+
+
+def _measure(name: str, says: str, *, headline: bool = False) -> Measure:
+    return Measure(name=name, side="privacy", better="lower", says=says, headline=headline)

@@ -1,0 +1,75 @@
+"""Sanity bounds: numbers that must come out as known, or the others are not to be relied on.
+
+Source: the suite's protocol, section on sanity bounds; after attack suites that reported zero leakage because
+the attack was broken, and nobody noticed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from ..reports.record import Check, Score
+
+JUDGE_FLOOR = 0.9
+"""Least accuracy on clear pairs of a judge whose leakage can be relied on."""
+
+
+def interval_of_chance(chance: float, n: int, *, level: float = 0.99) -> tuple[float, float]:
+    """Where a share over n trials lies by chance alone: exact binomial quantiles by summing probabilities."""
+    if n == 0 or not 0 < chance < 1:
+        return chance, chance
+    if n * chance * (1 - chance) > 1000:  # so wide that the normal one is exact to a thousandth of its width
+        half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(chance * (1 - chance) / n)
+        return max(0.0, chance - half), min(1.0, chance + half)
+    tail = (1 - level) / 2
+    log_p, log_q = math.log(chance), math.log1p(-chance)
+    below, low, high = 0.0, None, n
+    for hits in range(n + 1):
+        choose = math.lgamma(n + 1) - math.lgamma(hits + 1) - math.lgamma(n - hits + 1)
+        below += math.exp(choose + hits * log_p + (n - hits) * log_q)
+        if low is None and below > tail:
+            low = hits
+        if below >= 1 - tail:
+            high = hits
+            break
+    return (low or 0) / n, high / n
+
+
+def judge_on_clear_pairs(clear: dict[str, float | None]) -> Check:
+    """Whether the judge recognizes ordinary people at all, on the set named `lfw` or else on its best one."""
+    known = {name: value for name, value in clear.items() if value is not None}
+    name = "lfw" if "lfw" in known else max(known, key=lambda n: known[n], default="")
+    value = known.get(name)
+    return Check(
+        name="judge on clear pairs",
+        passed=value is not None and value >= JUDGE_FLOOR,
+        says=f"expected an accuracy of at least {JUDGE_FLOOR:.0%}, got "
+        + (f"{value:.1%} on {name}" if value is not None else "none"),
+        guards="privacy",
+    )
+
+
+def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
+    """The bounds that `original` and `noise` have to keep."""
+    checks = []
+    for score in scores:
+        if score.value is None:
+            continue
+        name = f"{method}: {score.measure.name} on {score.on}"
+        if method == "original" and (score.measure.name, score.on) == ("leak@1 image", "ignorant"):
+            says = f"expected at least 99.9 %, got {score.value:.2%}"
+            checks.append(Check(name=name, passed=score.value >= 0.999, says=says, guards="privacy"))
+        elif method == "noise" and score.chance is not None and score.measure.name in ("leak@1", "accuracy"):
+            low, high = interval_of_chance(score.chance, score.n)
+            says = f"expected {low:.2%} to {high:.2%} (99 % interval of chance), got {score.value:.2%}"
+            side = score.measure.side
+            guards = "utility" if side == "utility" else "privacy"
+            # half a trial of slack: a mean over folds is a count only nearly
+            passed = low - 0.5 / score.n <= score.value <= high + 0.5 / score.n
+            # blank faces may all resemble the same person: then probes are not independent trials, and the
+            # interval that resamples people is the one to ask
+            passed |= any(i.low <= score.chance <= i.high for i in score.intervals if i.kind == "cluster-bootstrap")
+            checks.append(Check(name=name, passed=passed, says=says, guards=guards))
+    return checks

@@ -1,0 +1,109 @@
+"""The judge: the attacker's recognizer, in whose eyes leakage is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from ..datasets.base import Progress, silent
+from .store import file_digest
+
+if TYPE_CHECKING:
+    import torch
+
+Embed: TypeAlias = "Callable[[torch.Tensor, Progress], NDArray[np.float32]]"
+"""uint8 [N, 3, SIZE, SIZE] to float32 [N, D]: flip-summed, unit length; a failed face is a row of NaN."""
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Preprocessing = Literal["arcface", "arcface128", "imagenet", "raw", "unit"]
+
+
+class JudgeError(ValueError):
+    """A judge that cannot be used; the message says what, expected, got and what to do."""
+
+
+class Judge(BaseModel):
+    """Which recognizer the attacker uses: an ONNX file, or none, for one trained on the attacker's own people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    embedder: Path | None = None
+    """An ArcFace-style ONNX file that takes aligned faces of 112 x 112 pixels."""
+    preprocessing: Preprocessing | None = None
+    """What the file expects: RGB as (x - 127.5) / 127.5, / 128, ImageNet's mean and deviation, 0..255, or 0..1."""
+    bgr: bool = False
+
+    def spelled(self) -> dict[str, Any]:
+        """The judge's own part of a key: the file's content and how images are handed to it.
+
+        Raises:
+            JudgeError: the file is missing, or its preprocessing was not declared.
+        """
+        if self.embedder is None:
+            return {"embedder": "in-house"}
+        try:
+            content = file_digest(self.embedder)
+        except OSError as error:
+            raise JudgeError(
+                f"attack.embedder: {self.embedder} cannot be read ({error.strerror or error}); name an ONNX file"
+            ) from error
+        if self.preprocessing is None:
+            raise JudgeError(
+                f"attack.preprocessing: {self.embedder.name} needs its preprocessing declared, since a wrong one makes "
+                "leakage look low without any error; expected arcface, arcface128, imagenet, raw or unit, got "
+                "nothing; look it up where the file comes from and add --set attack.preprocessing=NAME "
+                "(InsightFace's own models: arcface)"
+            )
+        return {"embedder": content, "preprocessing": self.preprocessing, "bgr": self.bgr}
+
+    def described(self, spelled: dict[str, Any]) -> dict[str, Any]:
+        """The judge as a record names it."""
+        if self.embedder is None:
+            return {"kind": "in-house: trained by the run on the originals of role A"}
+        return {
+            "kind": "onnx",
+            "file": self.embedder.name,
+            "sha256": spelled["embedder"],
+            "preprocessing": spelled["preprocessing"],
+            "bgr": self.bgr,
+        }
+
+    def open(self, trained: Path | None, *, device: torch.device) -> Embed:
+        """Make the judge live.
+
+        Args:
+            trained: weights of the in-house recognizer, where there is no file.
+            device: where to compute.
+        """
+        if self.embedder is None:
+            assert trained is not None  # noqa: S101 - run.py trains one exactly then
+            return network_embed(trained, device=device)
+        from ..facemae.onnx_embedder import OnnxEmbedder
+
+        assert self.preprocessing is not None  # noqa: S101 - `spelled` refused it
+        return _onnx_embed(OnnxEmbedder(self.embedder, self.preprocessing, bgr=self.bgr))
+
+
+def network_embed(weights: Path, *, device: torch.device) -> Embed:
+    """A recognizer of ours, as a function on images."""
+    from ..facemae import embedder
+
+    network = embedder.load(weights, device=device)
+
+    def embed(images: torch.Tensor, progress: Progress = silent) -> NDArray[np.float32]:
+        return embedder.embed(network, images, device=device, progress=progress)
+
+    return embed
+
+
+def _onnx_embed(model: Any) -> Embed:
+    def embed(images: torch.Tensor, progress: Progress = silent) -> NDArray[np.float32]:
+        return np.asarray(model.embed(images, progress=progress), dtype=np.float32)
+
+    return embed

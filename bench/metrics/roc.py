@@ -1,0 +1,112 @@
+"""What every measure of verification starts from: checked scores, and errors at every threshold.
+
+A pair the recognizer failed on (a similarity of NaN) is an error at every threshold: a genuine pair is never
+accepted, an impostor pair always is. So failing on hard faces cannot make any number better.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...reports.record import Curve
+from .base import PairScores
+
+POINTS = 200
+"""At most so many points are kept of a curve."""
+
+
+class MetricError(ValueError):
+    """Scores that cannot be measured; the message says which set, expected, got and what to do."""
+
+
+class Roc(NamedTuple):
+    """Both rates at every threshold that makes a difference, from the strictest to the loosest."""
+
+    far: NDArray[np.float64]
+    """[T], share of impostor pairs accepted, rising."""
+    tar: NDArray[np.float64]
+    """[T], share of genuine pairs accepted, rising."""
+    threshold: NDArray[np.float64]
+    """[T], a pair is accepted where its similarity is at least this; the first is infinite."""
+
+
+def checked(scores: PairScores, on: str, *, at_least: int = 2) -> PairScores:
+    """The same scores, or a clear error.
+
+    Raises:
+        MetricError: shapes differ, a similarity is no cosine, there are fewer than `at_least` pairs, or pairs of
+            one kind only.
+    """
+    similarity, same = np.asarray(scores.similarity, np.float64), np.asarray(scores.same)
+    if similarity.ndim != 1 or same.shape != similarity.shape or same.dtype != np.bool_:
+        raise MetricError(
+            f"verification set {on}: expected similarity [N] and same [N] of bool, got {similarity.shape} and "
+            f"{same.shape} of {same.dtype}; score the set again"
+        )
+    if len(same) < at_least:
+        raise MetricError(
+            f"verification set {on}: expected at least {at_least} pairs, got {len(same)}; use a larger set"
+        )
+    genuine = int(same.sum())
+    if genuine in (0, len(same)):
+        raise MetricError(
+            f"verification set {on}: expected genuine and impostor pairs, got {genuine} genuine and "
+            f"{len(same) - genuine} impostor; verification needs both kinds"
+        )
+    wrong = np.flatnonzero(np.abs(similarity) > 1 + 1e-3)  # NaN compares false: a failed pair is allowed
+    if len(wrong):
+        raise MetricError(
+            f"verification set {on}: pair {wrong[0]}: expected a cosine in [-1, 1] or NaN, "
+            f"got {similarity[wrong[0]]:g}; embeddings must have unit length"
+        )
+    return PairScores(similarity, same)
+
+
+def separated(scores: PairScores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Genuine and impostor similarities, failed ones as -inf and +inf: errors at every threshold."""
+    genuine, impostor = scores.similarity[scores.same], scores.similarity[~scores.same]
+    return np.where(np.isnan(genuine), -np.inf, genuine), np.where(np.isnan(impostor), np.inf, impostor)
+
+
+def roc(scores: PairScores) -> Roc:
+    """The exact receiver operating characteristic; equal similarities are accepted together."""
+    genuine, impostor = separated(scores)
+    score = np.concatenate([genuine, impostor])
+    order = np.argsort(-score, kind="stable")
+    score = score[order]
+    accepted = np.cumsum(order < len(genuine))  # genuine pairs among the first 1, 2, ...
+    steps = np.append(score[:-1] != score[1:], True) & np.isfinite(score)
+    total = np.flatnonzero(steps) + 1
+    genuine_in = accepted[steps]
+    failed = np.count_nonzero(np.isposinf(impostor)) / len(impostor)
+    return Roc(
+        far=np.append(failed, (total - genuine_in) / len(impostor)),
+        tar=np.append(0.0, genuine_in / len(genuine)),
+        threshold=np.append(np.inf, score[steps]),
+    )
+
+
+def curve(rates: Roc, on: str) -> Curve:
+    """The curve for boards: half of the points evenly along it, half evenly in the logarithm of the FAR."""
+    along = rates.far + rates.tar
+    lowest = rates.far[rates.far > 0].min(initial=1.0)
+    half = POINTS // 2
+    keep = np.unique(
+        np.concatenate(
+            [
+                np.searchsorted(along, np.linspace(along[0], along[-1], half)),
+                np.searchsorted(rates.far, np.geomspace(lowest, 1.0, half), side="right") - 1,
+            ]
+        ).clip(0, len(along) - 1)
+    )
+    return Curve(
+        name="roc",
+        on=on,
+        x_label="FAR",
+        y_label="TAR",
+        x=tuple(rates.far[keep].tolist()),
+        y=tuple(rates.tar[keep].tolist()),
+    )

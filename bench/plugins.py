@@ -1,0 +1,194 @@
+"""Find, build and spell plug-ins.
+
+A plug-in is the one class of its kind in a file of the kind's folder, and the file's name is its name. Other
+packages declare an entry point in the group named after the folder, such as `facebench.methods`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import keyword
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .store import file_digest
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class PluginError(ValueError):
+    """A plug-in that cannot be built; the message says which entry, expected, got and what to do."""
+
+
+class UnknownPlugin(LookupError):
+    """No plug-in has that name; the message offers near ones."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def names(base: type[BaseModel]) -> dict[str, str]:
+    """Name to first docstring line, or to why the plug-in is not available, sorted by name."""
+    found = {}
+    for name in sorted({*_files(base), *_entries(base)}):
+        try:
+            found[name] = (inspect.getdoc(load(base, name)) or "").partition("\n")[0]
+        except ImportError as error:
+            found[name] = f"(not available: {error})"
+        except PluginError as error:
+            found[name] = f"(not usable: {error})"
+    return found
+
+
+def load(base: type[T], name: str) -> type[T]:
+    """The class of a plug-in; nothing but its own file is imported.
+
+    Raises:
+        UnknownPlugin: there is none of that name.
+        PluginError: two packages offer the name, or it is not a plug-in of this kind.
+        ImportError: it needs a package that is missing.
+    """
+    files, entries = _files(base), _entries(base)
+    offered = [f"{files[name].name} of facebench"] if name in files else []
+    offered += [f"{entry.value} of {entry.dist.name if entry.dist else '?'}" for entry in entries.get(name, ())]
+    if len(offered) > 1:
+        raise PluginError(
+            f"{_kind(base)} {name!r}: expected one plug-in of that name, got {len(offered)}: {', '.join(offered)}; "
+            "uninstall one of the packages or rename its entry point"
+        )
+    if not offered:
+        known = sorted({*files, *entries})
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}"
+        raise UnknownPlugin(f"no {_kind(base)} named {name!r}. {hint}")
+    if name in files:
+        return _only_class(base, importlib.import_module(f"{_package(base)}.{name}"), name)
+    loaded = entries[name][0].load()
+    if not (inspect.isclass(loaded) and issubclass(loaded, base)):
+        raise PluginError(f"{_kind(base)} {name!r}: {offered[0]} is not a {base.__name__}")
+    return loaded
+
+
+def build(base: type[T], spec: T | Mapping[str, Any] | str, *, where: str) -> T:
+    """A plug-in from its name, or from a mapping of `use` and parameters.
+
+    Raises:
+        UnknownPlugin: there is none of that name.
+        PluginError: a parameter is unknown or out of range; the message names it as it is spelled in a file.
+    """
+    if isinstance(spec, base):
+        return spec
+    entry = {"use": spec} if isinstance(spec, str) else dict(spec)  # type: ignore[arg-type]
+    name = entry.pop("use", None)
+    if not isinstance(name, str):
+        raise PluginError(f"{where}: expected a name or {{use: NAME, ...}}, got {spec!r}")
+    try:
+        return load(base, name)(**entry)
+    except UnknownPlugin as error:
+        raise UnknownPlugin(f"{where}: {error}") from None
+    except ImportError as error:
+        raise PluginError(f"{where}: {name} is not available: {error}; install what it needs") from error
+    except ValidationError as error:
+        raise PluginError(explain(error, where)) from error
+
+
+def explain(error: ValidationError, where: str) -> str:
+    """What is wrong with an entry, told by its place."""
+    problems = []
+    for problem in error.errors(include_url=False):
+        place = (
+            ".".join([where, *(str(part) for part in problem["loc"])])
+            if where
+            else ".".join(str(part) for part in problem["loc"])
+        )
+        got = "" if problem["type"] in ("missing", "extra_forbidden") else f", got {problem['input']!r:.80}"
+        problems.append(f"{place}: {problem['msg']}{got}")
+    return "; ".join(problems)
+
+
+def name_of(plugin: BaseModel, base: type[BaseModel]) -> str:
+    """The name a plug-in is found under."""
+    module, _, last = type(plugin).__module__.rpartition(".")
+    if module == _package(base):
+        return last
+    for name, entries in _entries(base).items():
+        if any(entry.value == f"{type(plugin).__module__}:{type(plugin).__qualname__}" for entry in entries):
+            return name
+    return type(plugin).__name__.lower()
+
+
+def spell(plugin: BaseModel) -> dict[str, Any]:
+    """A plug-in as data for a key: class, version, parameters; a file is spelled by its content.
+
+    Raises:
+        PluginError: a parameter names a file that cannot be read.
+    """
+    parameters = plugin.model_dump(mode="json")
+    for field, value in plugin:
+        if isinstance(value, Path):
+            parameters[field] = "sha256:" + _content(value, f"{type(plugin).__name__}.{field}")
+    return {
+        "class": type(plugin).__name__,
+        "version": getattr(type(plugin), "version", 1),
+        "parameters": parameters,
+    }
+
+
+def _content(path: Path, where: str) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise PluginError(f"{where}: {path} cannot be read ({error.strerror or error}); name a file") from error
+
+
+def _package(base: type[BaseModel]) -> str:
+    return base.__module__.rpartition(".")[0]
+
+
+def _kind(base: type[BaseModel]) -> str:
+    return {"FaceSource": "dataset", "PairSource": "verification set"}.get(base.__name__, base.__name__.lower())
+
+
+@cache
+def _files(base: type[BaseModel]) -> dict[str, Path]:
+    """Files of the kind's folder that define a class of it; told by their text, so that nothing is imported."""
+    defines = re.compile(rf"^class \w+\({base.__name__}\):", re.MULTILINE)
+    folder = Path(inspect.getfile(base)).parent
+    return {
+        path.stem: path
+        for path in folder.glob("*.py")
+        if path.stem.isidentifier()
+        and not keyword.iskeyword(path.stem)
+        and defines.search(path.read_text(encoding="utf-8"))
+    }
+
+
+@cache
+def _entries(base: type[BaseModel]) -> dict[str, tuple[EntryPoint, ...]]:
+    group = "facebench." + _package(base).rpartition(".")[2]
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for entry in entry_points(group=group):
+        if entry not in found.get(entry.name, ()):
+            found[entry.name] = (*found.get(entry.name, ()), entry)
+    return found
+
+
+def _only_class(base: type[T], module: Any, name: str) -> type[T]:
+    classes = [
+        member
+        for member in vars(module).values()
+        if inspect.isclass(member) and issubclass(member, base) and member.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise PluginError(
+            f"{_kind(base)} {name!r}: expected one {base.__name__} in {module.__name__}, got {len(classes)}"
+        )
+    return classes[0]

@@ -1,0 +1,192 @@
+"""One run, stage by stage, to its record."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..methods.base import Method
+from ..reports import record as results
+from ..reports.record import RunRecord, Score, StageTrace
+from . import verify
+from .checks import bounds, judge_on_clear_pairs
+from .config import Plan
+from .data import open_data
+from .metrics.base import Metric
+from .plugins import build, name_of, spell
+from .progress import Display
+from .scan import undecodable
+from .steps import Steps, lay_out
+from .store import Stage, Store, digest
+
+_PACKAGES = ("facebench", "torch", "timm", "numpy", "faiss-gpu", "faiss-cpu", "onnxruntime", "insightface")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    record: RunRecord
+    path: Path
+    """The record's file."""
+    steps: Steps
+    new: bool
+    """False where an equal record was there already."""
+
+
+def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: Display) -> Steps:
+    """Open the data and lay out the stages; nothing but the scan for undecodable images is made.
+
+    Raises:
+        Every error of `open_data` and `lay_out`.
+    """
+    data = open_data(plan, store, root=data_root)
+    if plan.skip_bad and not data.synthetic:
+        skip = undecodable(data, store, display)
+        data = open_data(plan, store, root=data_root, skip=skip) if skip else data
+    return lay_out(plan, data, store, device=device)
+
+
+def run(plan: Plan, store: Store, *, data_root: Path, device: str, display: Display) -> Outcome:
+    """Make what is missing of a run, measure, and write its record.
+
+    Raises:
+        Every error of `prepare`, of the stages, and of writing the record.
+    """
+    steps = prepare(plan, store, data_root=data_root, device=device, display=display)
+    done: list[Stage] = []
+    for step in steps.all:
+        stage = _make(steps, store, step, display)
+        done.append(stage)
+    record = _record(plan, steps, done)
+    folder = store.root / "records"
+    path = folder / f"{record.name}.json"
+    kept = _equal(record, path)
+    if kept:
+        return Outcome(kept, path, steps, new=False)
+    return Outcome(record, results.write(record, folder), steps, new=True)
+
+
+def _make(steps: Steps, store: Store, step: Any, display: Display) -> Stage:
+    if store.has(step.name, step.inputs):
+        return store.stage(step.name, step.inputs, lambda out: None)
+    with display.stage(step.name, step.unit) as progress:
+        stage = store.stage(step.name, step.inputs, lambda out: step.make(out, progress))
+    display.note(f"{step.name:<22} {stage.seconds:8.1f} s")
+    return stage
+
+
+def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
+    data, method = steps.data, name_of(steps.method, Method)
+    scores, curves = _utility(plan, steps)
+    for name, attack in steps.attacks.items():
+        found, drawn = attack.scores(steps.path(steps.named("attack")[name]), name)
+        scores += found
+        curves += drawn
+    judge = plan.attack.spelled()
+    clear = _clear(steps)
+    compared = {**plan.compared(), "judge_file": judge, "dataset": data.name}
+    spelled = spell(steps.method)
+    own = digest({"method": spelled, "compared": compared, "data": data.hash})[:8]
+    return RunRecord(
+        name=f"{data.name}-{plan.recipe}-{method}-{own}-seed{plan.seed}",
+        method=method,
+        method_spec=spelled,
+        dataset=data.name,
+        recipe=plan.recipe,
+        recipe_hash=digest(compared),
+        data_hash=data.hash,
+        seed=plan.seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        config=_without_paths(plan),
+        roles=data.recorded(),
+        judge={**plan.attack.described(judge), "clear": clear},
+        stages=tuple(
+            StageTrace(name=stage.name, key=stage.key, seconds=round(stage.seconds, 3), cached=stage.cached)
+            for stage in done
+        ),
+        scores=tuple(scores),
+        curves=tuple(curves),
+        checks=(judge_on_clear_pairs(clear), *bounds(method, scores)),
+        attackers=tuple(steps.attacks),
+        overlap=data.overlap,
+        skipped={"images": len(data.skipped)} if data.skipped else {},
+        machine=_machine(),
+        notes=("in-sample: the method was fitted on the people it releases",) if plan.protocol == "in-sample" else (),
+    )
+
+
+def _utility(plan: Plan, steps: Steps) -> tuple[list[Score], list[results.Curve]]:
+    scores, curves = [], []
+    metrics = [build(Metric, entry, where=f"metrics.{n}") for n, entry in enumerate(plan.metrics)]
+    for name, step in steps.named("verify").items():
+        kept = verify.read(steps.path(step))
+        for metric in metrics:
+            score, curve = metric(kept, name)
+            scores.append(score)
+            curves += [curve] if curve else []
+    return scores, curves
+
+
+def _clear(steps: Steps) -> dict[str, float | None]:
+    """The judge's accuracy on clear pairs, by verification set."""
+    from .metrics.accuracy import Accuracy
+
+    return {
+        name: Accuracy()(verify.read(steps.path(step)), name)[0].value for name, step in steps.named("clear").items()
+    }
+
+
+def _without_paths(plan: Plan) -> dict[str, Any]:
+    """The plan as a record shows it: names of files, not where they are."""
+
+    def shorten(value: Any) -> Any:
+        if isinstance(value, Path):
+            return value.name
+        if isinstance(value, Mapping):
+            return {key: shorten(inner) for key, inner in value.items()}
+        return value
+
+    shown: dict[str, Any] = shorten(plan.model_dump())
+    shown["dataset"] = Path(plan.dataset).name
+    del shown["methods"]  # what of it was used stands in method_spec
+    plain: dict[str, Any] = results.plain(shown)
+    return plain
+
+
+def _equal(record: RunRecord, path: Path) -> RunRecord | None:
+    """The record that is there, where only time, machine and what was cached differ."""
+    try:
+        kept = results.read(path)
+    except results.RecordError:
+        return None
+
+    def essence(of: RunRecord) -> dict[str, Any]:
+        shown = of.model_dump(mode="json", exclude={"created", "machine", "stages"})
+        return {**shown, "stages": [(stage.name, stage.key, stage.seconds) for stage in of.stages]}
+
+    return kept if essence(kept) == essence(record) else None
+
+
+def _machine() -> dict[str, Any]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": versions,
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }

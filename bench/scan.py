@@ -1,0 +1,29 @@
+"""Find the images of a dataset that cannot be decoded, so that a run may pass over them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..datasets.base import Progress
+from .data import Data
+from .progress import Display
+from .store import Store
+
+
+def undecodable(data: Data, store: Store, display: Display) -> list[int]:
+    """The indices of images that cannot be decoded; found once, then kept as a stage.
+
+    Raises:
+        DataError: the dataset itself is damaged.
+    """
+
+    def make(out: Path, progress: Progress) -> None:
+        from ..datasets.check import check
+
+        found = check(data.faces, progress=progress)
+        (out / "bad.json").write_text(json.dumps([index for index, _ in found.undecodable]), encoding="utf-8")
+
+    with display.stage("scan", "faces") as progress:
+        stage = store.stage("scan", {"faces": data.fingerprint}, lambda out: make(out, progress))
+    return [int(index) for index in json.loads((stage.path / "bad.json").read_bytes())]

@@ -1,0 +1,107 @@
+"""Results and plans as tables that people can read."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..methods.base import Method
+from ..reports.record import RunRecord, Score
+from .plugins import name_of
+from .run import Outcome
+from .steps import Steps
+from .store import Store
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+UTILITY = "utility: verification accuracy of a recognizer trained on the private faces"
+LEAKAGE = "leakage: private faces whose person the attacker finds among the originals"
+
+
+def text(*parts: RenderableType) -> str:
+    """Renderables as text, in colour where standard output is a terminal."""
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    out = io.StringIO()
+    width = shutil.get_terminal_size((110, 24)).columns if terminal else 110
+    console = Console(file=out, force_terminal=terminal, width=max(60, width), highlight=False)
+    for part in parts:
+        console.print(part)
+    return out.getvalue().rstrip("\n")
+
+
+def summary(outcome: Outcome, tracked: str) -> str:
+    """One run: what was measured, with bounds, and where it is kept."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    record = outcome.record
+    released = record.roles["P"]
+    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left", title_style="bold")
+    table.title = escape(
+        f"{record.method} on {record.dataset}, recipe {record.recipe}, seed {record.seed}: "
+        f"{released.images:,} faces of {released.identities:,} people released"
+    )
+    for column, justify in (("", "left"), ("on", "left"), ("value", "right"), ("95 % interval", "right"),
+                            ("chance", "right"), ("n", "right")):  # fmt: skip
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for side, title in (("utility", UTILITY), ("privacy", LEAKAGE)):
+        scores = [s for s in record.scores if s.measure.side == side and s.measure.headline]
+        table.add_row(f"[dim]{title}[/dim]")
+        for score in scores:
+            table.add_row(*[escape(cell) for cell in _cells(score)])
+    lines: list[RenderableType] = [table]
+    for check in record.checks:
+        if not check.passed:
+            lines.append(f"[bold red]unreliable[/] {escape(f'{check.name}: {check.says}')}")
+    made = sum(stage.seconds for stage in record.stages)
+    cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
+    lines.append(escape(f"record {outcome.path} ({cached})" + (f", MLflow {tracked}" if tracked else "")))
+    return text(*lines) + "\n"
+
+
+def _cells(score: Score) -> list[str]:
+    share = score.measure.unit == "share"
+
+    def shown(value: float | None) -> str:
+        if value is None:
+            return "-"
+        return f"{value:.1%}" if share else f"{value:.3g}"
+
+    first = score.intervals[0] if score.intervals else None
+    return [
+        f"  {score.measure.name}",
+        score.on,
+        shown(score.value),
+        f"{shown(first.low)} to {shown(first.high)}" if first else score.note or "-",
+        shown(score.chance),
+        f"{score.n:,}",
+    ]
+
+
+def dry_run(runs: Sequence[Steps], store: Store) -> str:
+    """What would be made, and what is there."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("run", "stage", "key", "state"):
+        table.add_column(column)
+    for steps in runs:
+        name = f"{name_of(steps.method, Method)} on {steps.data.name}, seed {steps.plan.seed}"
+        for step in steps.all:
+            state = "cached" if store.has(step.name, step.inputs) else "to be made"
+            table.add_row(name, step.name, store.key(step.name, step.inputs), state)
+            name = ""
+    return text(table)
+
+
+def board(records: Sequence[RunRecord]) -> str:
+    """The leaderboard over some records, as text."""
+    from ..reports import leaderboard, render
+
+    return render.markdown(leaderboard.board(records))

@@ -1,0 +1,238 @@
+"""The stages of one run, in order: each a name, all that goes into it, and what makes it.
+
+A stage's key follows from its inputs alone, and its inputs from keys of stages before it: what a run consists
+of, and what of it is cached, is known without making anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..datasets.base import Faces, PairSource, Progress
+from ..methods.base import Fit, Method
+from .attacks.base import Attack, Embeddings, Evidence
+from .config import ConfigError, Plan
+from .data import Data
+from .judge import network_embed
+from .plugins import build, name_of, spell
+from .recognizer import WEIGHTS, Recognizer
+from .splits import Role
+from .store import Store, file_digest
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage that a run needs."""
+
+    name: str
+    inputs: Mapping[str, Any]
+    unit: str
+    """What its progress counts."""
+    make: Callable[[Path, Progress], None]
+
+
+@dataclass
+class Steps:
+    """Lays out the stages of a plan; nothing is made here, and no network is imported."""
+
+    plan: Plan
+    data: Data
+    store: Store
+    device: str
+    method: Method
+    attacks: dict[str, Attack]
+    all: list[Step] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        plan, data = self.plan, self.data
+        spelled, judge = spell(self.method), plan.attack.spelled()
+        self._refuse_teacher_as_judge(judge)
+        seed = plan.seed if self.method.random else None
+        teacher = self._recognizer("teacher", plan.teacher, "G") if self.method.needs_teacher else None
+        teaching = {"teacher": self._key(teacher)} if teacher else {}
+        learned = {"method": spelled, "faces": data.ids["G"], "seed": seed, **teaching}
+        fit: Step | None = None
+        if self.method.learns:
+            fit = self._add("fit", learned, "steps", lambda out, progress: self._fit(out, teacher, progress))
+        self.fit = fit
+        made = {"method": spelled, "fit": self._key(fit), "faces": data.ids["P"], "seed": seed}
+        self.release = self._add("release", {**made, "encoding": plan.encoding}, "faces", self._release)
+        trained = {
+            "release": self._key(self.release),
+            "recognizer": spell(plan.recognizer),
+            "seed": plan.seed,
+        }
+        self.train = self._add("train", trained, "steps", self._train)
+        key: dict[str, Any]
+        for name in data.pairs:
+            key = {"weights": self._key(self.train), "pairs": data.pair_fingerprints[name]}
+            self._add(f"verify/{name}", key, "faces", self._verifier(name, judge=False))
+        own = self._recognizer("judge", plan.judge, "A") if plan.attack.embedder is None else None
+        self.own_judge = own
+        self._judge = {**judge, "weights": self._key(own)}
+        for name in data.pairs:
+            key = {"judge": self._judge, "pairs": data.pair_fingerprints[name]}
+            self._add(f"clear/{name}", key, "faces", self._verifier(name, judge=True))
+        seen = {"judge": self._judge}
+        self.original = self._add("embed/original", {**seen, "faces": data.ids["P"]}, "faces",
+                                  lambda out, progress: self._embed(data.role("P"), out, progress))  # fmt: skip
+        self.private = self._add("embed/private", {**seen, "release": self._key(self.release)}, "faces",
+                                 lambda out, progress: self._embed(self._released(), out, progress))  # fmt: skip
+        for name, attack in self.attacks.items():
+            key = {
+                "attack": spell(attack), "judge": self._judge, "release": self._key(self.release),
+                "faces": data.ids, "fit": self._key(fit), "seed": plan.seed,
+            }  # fmt: skip
+            self._add(f"attack/{name}", key, "probes", self._attacker(attack))
+
+    def path(self, step: Step) -> Path:
+        """Where a stage is or will be."""
+        return self.store.path(step.name, step.inputs)
+
+    def named(self, group: str) -> dict[str, Step]:
+        """The stages of a group, such as `verify`, by the part of their name behind it."""
+        prefix = group + "/"
+        return {step.name.removeprefix(prefix): step for step in self.all if step.name.startswith(prefix)}
+
+    def _add(self, name: str, inputs: Mapping[str, Any], unit: str, make: Callable[[Path, Progress], None]) -> Step:
+        self.all.append(Step(name, inputs, unit, make))
+        return self.all[-1]
+
+    def _key(self, step: Step | None) -> str | None:
+        return self.store.key(step.name, step.inputs) if step else None
+
+    def _recognizer(self, name: str, how: Recognizer, role: Role) -> Step:
+        """A recognizer that the run trains on originals, for the method or for the attacker."""
+        from .recognizer import train
+
+        inputs = {"faces": self.data.ids[role], "recognizer": spell(how), "seed": self.plan.seed}
+
+        def make(out: Path, progress: Progress) -> None:
+            train(self.data.role(role), out, how, seed=self.plan.seed, device=self._device(), progress=progress)
+
+        return self._add(name, inputs, "steps", make)
+
+    def _refuse_teacher_as_judge(self, judge: Mapping[str, Any]) -> None:
+        for field_name, value in self.method:
+            if isinstance(value, Path) and value.is_file() and file_digest(value) == judge["embedder"]:
+                raise ConfigError(
+                    f"method.{field_name}: {value.name} is also the judge (attack.embedder); a recognizer that guided "
+                    "the method cannot measure its leakage; name another file for one of them"
+                )
+
+    def _device(self) -> torch.device:
+        import torch
+
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("--device cuda: expected a CUDA device, got none that PyTorch can use; use --device cpu")
+        return torch.device(self.device)
+
+    def _fit(self, out: Path, teacher: Step | None, progress: Progress) -> None:
+        weights = self.path(teacher) / WEIGHTS if teacher else None
+        how = Fit(seed=self.plan.seed, device=self._device(), teacher=weights, progress=progress)
+        self.method.fit(self.data.role("G"), out, how)
+
+    def _fitted(self) -> Path:
+        return self.path(self.fit) if self.fit else Path()
+
+    def _release(self, out: Path, progress: Progress) -> None:
+        from .privatize import release
+
+        release(
+            self.method, name_of(self.method, Method), self._fitted(), self.data.role("P"), self.data.places["P"], out,
+            seed=self.plan.seed, device=self._device(), encoding=self.plan.encoding, progress=progress,
+        )  # fmt: skip
+
+    def _released(self) -> Faces:
+        from ..datasets.recordio import RecordIO
+
+        faces: Faces = RecordIO(root=self.path(self.release)).open()
+        return faces
+
+    def _train(self, out: Path, progress: Progress) -> None:
+        from .recognizer import train
+
+        how, seed = self.plan.recognizer, self.plan.seed
+        train(self._released(), out, how, seed=seed, device=self._device(), progress=progress)
+
+    def _verifier(self, name: str, *, judge: bool) -> Callable[[Path, Progress], None]:
+        def make(out: Path, progress: Progress) -> None:
+            from .verify import verify
+
+            pairs: PairSource = self.data.pairs[name]
+            embed = (
+                self._open_judge() if judge else network_embed(self.path(self.train) / WEIGHTS, device=self._device())
+            )
+            verify(embed, pairs, out, progress=progress)
+
+        return make
+
+    def _open_judge(self) -> Any:
+        weights = self.path(self.own_judge) / WEIGHTS if self.own_judge else None
+        return self.plan.attack.open(weights, device=self._device())
+
+    def _embed(self, faces: Faces, out: Path, progress: Progress) -> None:
+        from .verify import embed_all
+
+        seen = embed_all(self._open_judge(), faces, progress=progress)
+        np.save(out / "vectors.npy", seen.vectors)
+        np.save(out / "identity.npy", seen.identity)
+
+    def _embeddings(self, step: Step) -> Embeddings:
+        path = self.path(step)
+        return Embeddings(np.load(path / "vectors.npy"), np.load(path / "identity.npy"))
+
+    def _attacker(self, attack: Attack) -> Callable[[Path, Progress], None]:
+        def make(out: Path, progress: Progress) -> None:
+            from .privatize import Privatized
+            from .verify import embed_all
+
+            device = self._device()
+            original, private = self._embeddings(self.original), self._embeddings(self.private)
+            evidence = Evidence(
+                private=private,
+                original=original,
+                source=np.arange(len(private.identity)),  # a release keeps the order of its originals
+                seed=self.plan.seed,
+                device=device,
+                private_faces=self._released(),
+                original_faces=self.data.role("P"),
+                attacker_faces=self.data.role("A"),
+                privatize=lambda faces: Privatized(
+                    faces, self.method.load(self._fitted(), device=device), seed=self.plan.seed, device=device
+                ),
+                embed=lambda faces: embed_all(self._open_judge(), faces),
+                progress=progress,
+            )
+            attack.run(evidence, out)
+
+        return make
+
+
+def lay_out(plan: Plan, data: Data, store: Store, *, device: str) -> Steps:
+    """The stages of a plan.
+
+    Raises:
+        PluginError, UnknownPlugin: the method or an attack cannot be built.
+        ConfigError: the judge is the method's teacher.
+        JudgeError: the judge's file is missing or its preprocessing was not declared.
+    """
+    method = build(Method, plan.method_entry(), where="method")
+    attacks: dict[str, Attack] = {}
+    for place, entry in enumerate(plan.attacks):
+        attack = build(Attack, entry, where=f"attacks.{place}")
+        name = name_of(attack, Attack)
+        if name in attacks:
+            raise ConfigError(f"attacks.{place}: {name} is named twice; expected each attack once")
+        attacks[name] = attack
+    return Steps(plan, data, store, device, method, attacks)

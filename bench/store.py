@@ -1,0 +1,233 @@
+"""What stages make, kept under a key of all that went into it: whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAYOUT = 1
+_TRACE = "stage.json"
+_BLOCK = 1 << 24
+
+
+class StoreError(RuntimeError):
+    """A store that cannot be used; the message says which folder, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished stage."""
+
+    name: str
+    key: str
+    path: Path
+    seconds: float
+    """What making it took, whenever that was."""
+    cached: bool
+
+
+def digest(inputs: Any) -> str:
+    """16 hex digits that stand for a JSON-like value."""
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    seen = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            seen.update(block)
+    return seen.hexdigest()
+
+
+class Store:
+    """A folder of finished stages, safe with several runs at once and with a run that is killed.
+
+    A stage is made in a temporary sibling folder under a lock, and renamed when it is whole. The lock goes
+    with its process, so a killed run blocks nobody; what it left is removed by the next that needs the stage.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        force: frozenset[str] = frozenset(),
+        waiting: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        """Open a store.
+
+        Args:
+            root: made when the first stage is.
+            force: names of stages to make again though they are there.
+            waiting: told the name of a stage that another run is just making.
+        """
+        self.root = root
+        self._force = force
+        self._waiting = waiting
+        self._forced: set[tuple[str, str]] = set()
+
+    def path(self, name: str, inputs: Any) -> Path:
+        """Where a stage is, or would be."""
+        return self.root / "stages" / name / self.key(name, inputs)
+
+    def key(self, name: str, inputs: Any) -> str:
+        """The key of a stage: the digest of its name and of all that goes into it."""
+        return digest({"layout": LAYOUT, "stage": name, "inputs": inputs})
+
+    def has(self, name: str, inputs: Any) -> bool:
+        """Whether a stage is there and will not be made again."""
+        path = self.path(name, inputs)
+        return (path / _TRACE).is_file() and not self._must_force(name, path.name)
+
+    def stage(self, name: str, inputs: Any, make: Callable[[Path], None]) -> Stage:
+        """A finished stage: looked up, or made now.
+
+        Args:
+            name: of the stage; a folder name.
+            inputs: JSON-like; everything that decides what `make` writes.
+            make: writes into the empty folder it is given.
+
+        Raises:
+            StoreError: the folder cannot be written, the disk is full, or a kept stage was tampered with.
+        """
+        path = self.path(name, inputs)
+        if self.has(name, inputs):
+            return _open(name, path, cached=True)
+        with _clear_errors(path), self._lock(path):
+            if self.has(name, inputs):  # another run was faster
+                return _open(name, path, cached=True)
+            for left in path.parent.glob(f".{path.name}.*.part"):  # of a killed run: we hold its lock
+                shutil.rmtree(left, ignore_errors=True)
+            partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+            try:
+                started = time.monotonic()
+                make(partial)
+                _trace(partial, name, path.name, inputs, time.monotonic() - started)
+                _replace(partial, path)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        self._forced.add((name, path.name))
+        return _open(name, path, cached=False)
+
+    def keep(self, path: Path, text: str) -> None:
+        """Write a small file of the store whole or not at all.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with _clear_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+            try:
+                partial.write_text(text, encoding="utf-8")
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def _must_force(self, name: str, key: str) -> bool:
+        return name.split("/", maxsplit=1)[0] in self._force and (name, key) not in self._forced
+
+    @contextmanager
+    def _lock(self, path: Path) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.parent / f".{path.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self._waiting(path.parent.name)
+            lock.acquire(poll_interval=0.2)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _trace(partial: Path, name: str, key: str, inputs: Any, seconds: float) -> None:
+    files = {}
+    for file in sorted(p for p in partial.rglob("*") if p.is_file()):
+        state = file.stat()
+        files[file.relative_to(partial).as_posix()] = [state.st_size, state.st_mtime_ns, file_digest(file)]
+    trace = {"layout": LAYOUT, "name": name, "key": key, "inputs": inputs, "seconds": seconds, "files": files}
+    with (partial / _TRACE).open("w", encoding="utf-8") as out:
+        json.dump(trace, out, indent=1, sort_keys=True)
+        out.flush()
+        os.fsync(out.fileno())
+    partial.chmod(0o755)  # mkdtemp keeps others of the same store out
+
+
+def _replace(partial: Path, path: Path) -> None:
+    if path.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        path.rename(old / "old")
+        partial.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        partial.rename(path)
+
+
+def _open(name: str, path: Path, *, cached: bool) -> Stage:
+    """Check that a stage is as it was made: names and sizes always, content where the time stamp differs."""
+    remedy = f"delete the folder {path} or run again with --force {name.split('/', maxsplit=1)[0]}"
+    try:
+        trace = json.loads((path / _TRACE).read_bytes())
+        files, seconds = trace["files"], float(trace["seconds"])
+        there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != _TRACE}
+        if trace["key"] != path.name or set(there) != set(files):
+            raise StoreError(
+                f"stage {name} in {path}: expected the files {sorted(files)}, got {sorted(there)}; "
+                f"it was changed after it was made: {remedy}"
+            )
+        for relative, (size, stamp, content) in files.items():
+            state = there[relative].stat()
+            same = state.st_size == size and (state.st_mtime_ns == stamp or file_digest(there[relative]) == content)
+            if not same:
+                raise StoreError(
+                    f"stage {name} in {path}: {relative} was changed after it was made "
+                    f"(expected {size} bytes with SHA-256 {content[:12]}..., got {state.st_size} bytes): {remedy}"
+                )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"stage {name} in {path}: {_TRACE} cannot be read ({error}): {remedy}") from error
+    return Stage(name, path.name, path, seconds, cached)
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    """Say what a full or forbidden disk means; every other error of making a stage passes as it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            free = shutil.disk_usage(_existing(path)).free
+            raise StoreError(
+                f"stage {path.parent.name} in {path.parent}: the disk is full ({free / 1e6:.0f} MB free); nothing "
+                "half-made was kept. Free space or name another folder with --store, then run the same "
+                "command again: finished stages are kept"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise StoreError(
+                f"store {path.parent}: cannot be written ({error.strerror}: {error.filename}); "
+                "give yourself the right to write there, or name another folder with --store"
+            ) from error
+        raise
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path

@@ -1,0 +1,69 @@
+"""What a recognizer sees: embeddings of faces, and how alike it finds the two faces of each pair."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.base import Faces, PairSource, Progress, silent
+from .attacks.base import Embeddings
+from .judge import Embed
+from .metrics.base import PairScores
+
+SCORES = "scores.npz"
+_BLOCK = 2048
+"""Faces held decoded at a time."""
+
+
+class ScoresError(ValueError):
+    """Kept scores that cannot be read; the message says which file and what to do."""
+
+
+def verify(embed: Embed, pairs: PairSource, out: Path, *, progress: Progress = silent) -> None:
+    """Score every pair of a verification set and keep scores and embeddings in the folder `out`.
+
+    Source: the flip-summed, normalised embedding and the pair order of InsightFace's verification; a face the
+    recognizer failed on gives a similarity of NaN.
+
+    Raises:
+        DataError: the set cannot be read.
+    """
+    first, second, same = pairs.open()
+    n = len(same)
+    left = embed(first, lambda done, total: progress(done, 2 * n))
+    right = embed(second, lambda done, total: progress(n + done, 2 * n))
+    similarity = np.einsum("nd,nd->n", left.astype(np.float64), right.astype(np.float64))
+    np.savez(out / SCORES, similarity=similarity, same=same)
+    np.savez(out / "embeddings.npz", first=left, second=right)
+
+
+def embed_all(embed: Embed, faces: Faces, *, progress: Progress = silent) -> Embeddings:
+    """Embed faces block by block, so that memory does not grow with the dataset.
+
+    Raises:
+        DataError: a face cannot be read.
+    """
+    from ..datasets.loader import in_order
+
+    vectors: list[NDArray[np.float32]] = []
+    for places, images, _ in in_order(faces, _BLOCK):
+        vectors.append(embed(images, silent))
+        progress(int(places[-1]) + 1, len(faces))
+    return Embeddings(np.concatenate(vectors), np.asarray(faces.labels, dtype=np.int64))
+
+
+def read(folder: Path) -> PairScores:
+    """The scores that `verify` kept.
+
+    Raises:
+        ScoresError: they are missing or damaged.
+    """
+    path = folder / SCORES
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return PairScores(kept["similarity"].astype(np.float64), kept["same"].astype(np.bool_))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ScoresError(f"scores {path}: cannot be read ({error}); run again with --force verify") from error

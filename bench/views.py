@@ -1,0 +1,128 @@
+"""What `bench report`, `bench list` and `bench data` answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..datasets import cards
+from ..datasets.base import FaceSource, PairSource
+from ..methods.base import Method
+from ..reports import ledger
+from .attacks.base import Attack
+from .config import recipes
+from .metrics.base import Metric
+from .plugins import names
+from .progress import Display
+from .show import text
+
+_KINDS = {"methods": (Method,), "attacks": (Attack,), "metrics": (Metric,), "datasets": (FaceSource, PairSource)}
+
+
+def report(args: argparse.Namespace) -> str:
+    """The board over all records, as text; empty where it was written to a file.
+
+    Raises:
+        RecordError: a record is damaged, or there is none.
+        OSError: the file cannot be written.
+    """
+    from ..reports import leaderboard, render
+
+    folder = args.records or args.store / "records"
+    records = ledger.load(folder)
+    if not records:
+        raise ledger.RecordError(f"records {folder}: expected at least one record, got none; make one with `bench run`")
+    found = leaderboard.board(records)
+    if args.plot:
+        from ..reports.figures import plane
+
+        plane(found, args.plot)
+    shown = {"md": render.markdown, "csv": render.csv, "json": render.json}[args.format](found)
+    if args.out is None:
+        return shown if shown.endswith("\n") else shown + "\n"
+    partial = args.out.with_name(f".{args.out.name}.part")
+    partial.write_text(shown, encoding="utf-8")
+    partial.replace(args.out)
+    return ""
+
+
+def listing(kind: str | None, *, as_json: bool) -> str:
+    """Plug-ins and recipes, by name, with what they are."""
+    found: dict[str, dict[str, str]] = {}
+    for each in [kind] if kind else [*_KINDS, "recipes"]:
+        if each == "recipes":
+            found[each] = recipes()
+        else:
+            found[each] = {name: says for base in _KINDS[each] for name, says in names(base).items()}
+    if as_json:
+        return json.dumps(found, indent=1) + "\n"
+    from rich.table import Table
+
+    tables: list[Any] = []
+    for each, members in found.items():
+        table = Table(box=None, padding=(0, 2, 0, 2), show_header=False, title=each, title_justify="left")
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for name, says in members.items():
+            table.add_row(name, says.replace("[", "\\["))
+        tables.append(table)
+    return text(*tables) + "\n"
+
+
+def dataset_list(root: Path, *, as_json: bool) -> str:
+    """Known datasets, and whether they are under the data folder."""
+    rows = []
+    for name in cards.names():
+        card = cards.load(name)
+        try:
+            found = cards.resolve(name, root)
+            state = f"here, with {', '.join(found.pairs) or 'no verification set'}"
+        except cards.MissingData:
+            state = "not here"
+        rows.append({"name": name, "identities": card.identities, "images": card.images, "state": state,
+                     "title": card.title})  # fmt: skip
+    if as_json:
+        return json.dumps(rows, indent=1) + "\n"
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("name", "people", "images", "state", ""):
+        table.add_column(column, justify="right" if column in ("people", "images") else "left")
+    for row in rows:
+        counts = [f"{row[key]:,}" if row[key] else "any" for key in ("identities", "images")]
+        table.add_row(str(row["name"]), *counts, str(row["state"]), str(row["title"]))
+    return text(table, f"looked for under {root} (--data or $FACEBENCH_DATA); `bench run` says how to get a set") + "\n"
+
+
+def dataset_check(args: argparse.Namespace) -> tuple[str, bool]:
+    """Read every record of a dataset; the report, and whether the data can be used as they are.
+
+    Raises:
+        DataError: the files cannot be opened at all.
+    """
+    from ..datasets.check import check
+
+    found = cards.resolve(args.dataset, args.data)
+    counts = (found.card.identities, found.card.images) if found.card else (None, None)
+    with Display(quiet=args.quiet or args.json).stage("verify", "faces") as progress:
+        seen = check(found.source.open(), card_identities=counts[0], card_images=counts[1], progress=progress)
+    if args.json:
+        return seen.model_dump_json(indent=1) + "\n", seen.sound
+    return seen.text() + "\n", seen.sound
+
+
+def dataset_convert(args: argparse.Namespace) -> str:
+    """Write a dataset in the other layout.
+
+    Raises:
+        DataError: it cannot be read, or the place is taken.
+    """
+    from ..datasets import convert
+
+    faces = cards.resolve(args.dataset, args.data).source.open()
+    write = {"recordio": convert.to_recordio, "folder": convert.to_folder}[args.to]
+    with Display(quiet=args.quiet).stage("convert", "faces") as progress:
+        write(faces, args.out, progress=progress)
+    return f"{len(faces):,} faces of {faces.identities:,} people written to {args.out}\n"

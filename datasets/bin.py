@@ -1,0 +1,197 @@
+"""InsightFace verification sets: one `.bin` file, a pickle of encoded images and genuine/impostor flags.
+
+Source: insightface `recognition/arcface_torch/eval/verification.py` (`load_bin`) reads such files as
+`(bins, issame_list)`: images 2i and 2i + 1 are pair i.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import stat
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import SIZE, DataError, Pairs, PairSource
+from .unpickle import Part, unpickle
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_BYTES = 4 << 30
+"""A set of 6,000 pairs takes 20 to 80 MB; what is larger than 4 GiB is something else."""
+MAX_PAIRS = 100_000
+"""Decoded, so many pairs fill 7.5 GB."""
+
+_Slots = list[tuple[int, int]]
+
+
+class Bin(PairSource):
+    """Verification pairs from an InsightFace `.bin` file, of any pickle protocol, from Python 2 or 3."""
+
+    path: Path
+
+    def open(self) -> Pairs:
+        """Decode all pairs, on as many threads as there are processors.
+
+        Raises:
+            DataError: the file is missing, damaged or hostile, holds no pairs or pairs of one kind only, or an
+                image that is not a face of SIZE x SIZE pixels.
+        """
+        images, same = read(self.path)
+        return decode(images, same, [f"{self.path}: image {i} (of pair {i // 2})" for i in range(len(images))])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the file.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        return hashlib.sha256(_contents(self.path)).hexdigest()
+
+
+def read(path: Path) -> tuple[list[bytes], NDArray[np.bool_]]:
+    """Read a verification set without decoding its images.
+
+    Returns:
+        The encoded images [2N] and the flags [N]; images 2i and 2i + 1 are pair i.
+
+    Raises:
+        DataError: the file is missing, damaged or hostile, or holds no pairs or pairs of one kind only.
+    """
+    images, flags = unpickle(_contents(path), where=str(path))
+    if len(images) != 2 * len(flags) or not 1 <= len(flags) <= MAX_PAIRS:
+        raise DataError(
+            f"{path}: expected two images for each flag and 1 to {MAX_PAIRS:,} flags, got {len(images):,} images "
+            f"and {len(flags):,} flags. Get the file again from where it is published."
+        )
+    same = _flags(flags, path)
+    if same.all() or not same.any():
+        raise DataError(
+            f"{path}: expected genuine and impostor pairs, got {len(same):,} pairs that are all "
+            f"{'genuine' if same[0] else 'impostor'}. Accuracy needs both: use a set that has them."
+        )
+    return _images(images, path), same
+
+
+def write(path: Path, images: Sequence[bytes], same: Sequence[bool], *, protocol: int = 4) -> None:
+    """Write a verification set, whole or not at all.
+
+    Args:
+        path: the file to write; one that is there is replaced.
+        images: [2N] encoded images (JPEG or PNG); 2i and 2i + 1 are pair i.
+        same: [N], whether a pair is genuine.
+        protocol: pickle protocol, 0 to 5.
+
+    Raises:
+        DataError: counts do not fit, or the file cannot be written.
+    """
+    if len(images) != 2 * len(same) or not len(same):
+        raise DataError(
+            f"{path}: cannot write a verification set of {len(images):,} images and {len(same):,} flags; expected "
+            "at least one flag and two images for each."
+        )
+    if not 0 <= protocol <= 5:
+        raise DataError(f"{path}: expected a pickle protocol from 0 to 5, got {protocol}.")
+    whole = pickle.dumps(([bytes(image) for image in images], [bool(flag) for flag in same]), protocol=protocol)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(whole)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: the verification set cannot be written ({error.strerror}). Check the folder's rights and "
+            "free space; nothing was changed."
+        ) from error
+
+
+def decode(images: Sequence[bytes], same: NDArray[np.bool_], where: Sequence[str]) -> Pairs:
+    """Decode the images of pairs; one that occurs several times is decoded once.
+
+    Args:
+        images: [2N] encoded; 2i and 2i + 1 are pair i.
+        same: [N], genuine or impostor.
+        where: [2N], each image's place, for messages.
+
+    Raises:
+        DataError: an image is not a face of SIZE x SIZE pixels.
+    """
+    import torch
+
+    from .codec import decode as decode_face
+
+    slots: dict[int, _Slots] = {}
+    for index, image in enumerate(images):
+        slots.setdefault(id(image), []).append((index % 2, index // 2))
+    sides = [torch.empty((len(same), 3, SIZE, SIZE), dtype=torch.uint8) for _ in range(2)]
+
+    def fill(places: _Slots) -> None:
+        side, pair = places[0]
+        index = 2 * pair + side
+        face: Tensor = decode_face(images[index], where=where[index])
+        for side, pair in places:
+            sides[side][pair] = face
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        for _ in pool.map(fill, slots.values()):
+            pass
+    return Pairs(sides[0], sides[1], same)
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: expected a verification set, got something that is not a file.")
+        if status.st_size > MAX_BYTES:
+            raise DataError(
+                f"{path}: expected a verification set of at most {MAX_BYTES >> 30} GiB, got "
+                f"{status.st_size / (1 << 30):.1f} GiB. Is it a training pack, or something else? Verification "
+                "sets are about 10 to 80 MB."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: the verification set cannot be read ({error.strerror}). Expected an InsightFace .bin file "
+            "there; check the path and its rights."
+        ) from error
+
+
+def _flags(flags: Part, path: Path) -> NDArray[np.bool_]:
+    for index, flag in enumerate(flags):
+        if not isinstance(flag, bool | int | np.integer | np.bool_) or flag not in (0, 1):
+            raise DataError(
+                f"{path}: flag {index}: expected a boolean (genuine or not), got "
+                f"{flag if isinstance(flag, int | np.integer) else type(flag).__name__}. Get the file again from "
+                "where it is published."
+            )
+    return np.asarray(flags, dtype=np.bool_)
+
+
+def _images(images: Part, path: Path) -> list[bytes]:
+    # one object stays one object, so that an image of several pairs is decoded once
+    seen: dict[int, bytes] = {}
+    for index, image in enumerate(images):
+        if id(image) in seen:
+            continue
+        if isinstance(image, bytes | bytearray):
+            seen[id(image)] = bytes(image)
+        elif isinstance(image, np.ndarray) and image.dtype.itemsize == 1:
+            seen[id(image)] = image.tobytes()
+        else:
+            raise DataError(
+                f"{path}: image {index}: expected an encoded image (bytes), got a {type(image).__name__}. Get the "
+                "file again from where it is published."
+            )
+    return [seen[id(image)] for image in images]

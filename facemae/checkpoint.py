@@ -1,0 +1,123 @@
+"""Files of weights, read as the untrusted files they are, and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MAX_BYTES = 2 * 2**30
+"""No network here comes near 2 GiB (iresnet100 has 0.26 GiB); more is a mistake or an attack."""
+
+
+class WeightsError(ValueError):
+    """A file of weights that cannot be used; the message says what, where, expected, got and what to do."""
+
+
+def read(path: Path) -> Any:
+    """Read what `torch.save` wrote, tensors and plain containers only; nothing in the file is executed.
+
+    Raises:
+        WeightsError: the file is missing, too large, damaged, or more than tensors in plain containers.
+    """
+    check_size(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError as error:
+        raise WeightsError(f"weights {path}: announces more than memory holds; get the file again") from error
+    except Exception as error:  # a damaged pickle may end in nearly any of them
+        why = (
+            "it asks for code to be run"
+            if isinstance(error, pickle.UnpicklingError)
+            else type(error).__name__
+        )
+        raise WeightsError(
+            f"weights {path}: expected tensors written by torch.save, got a file that cannot be read "
+            f"so ({why}); get the file again from where it was made, or export its state dict with torch.save"
+        ) from error
+
+
+def check_size(path: Path) -> None:
+    """Look at the size before reading.
+
+    Raises:
+        WeightsError: the file is missing, no file, empty, or larger than `MAX_BYTES`, as stored or unpacked.
+    """
+    try:
+        if not path.is_file():
+            raise WeightsError(f"weights {path}: expected a file, got nothing there; check the path")
+        size = path.stat().st_size
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                size = max(size, sum(entry.file_size for entry in archive.infolist()))
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(
+            f"weights {path}: cannot be read ({error}); check the file and its rights"
+        ) from error
+    if not 0 < size <= MAX_BYTES:
+        raise WeightsError(f"weights {path}: expected 1 to {MAX_BYTES} bytes, got {size}; get the file again")
+
+
+def write(content: dict[str, Any], path: Path) -> None:
+    """Write with `torch.save` into a sibling, then rename, so that no half-written file stays.
+
+    Raises:
+        WeightsError: the folder cannot be written.
+    """
+    partial = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, suffix=".part", delete=False) as file:
+            partial = file.name
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).replace(path)
+    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
+        raise WeightsError(
+            f"weights {path}: cannot be written ({error}); free space or choose another folder"
+        ) from error
+    finally:
+        if partial:
+            Path(partial).unlink(missing_ok=True)
+
+
+def fill(network: torch.nn.Module, state: Any, path: Path) -> None:
+    """Copy weights into a network; all of its parameters, none left over, all finite.
+
+    Raises:
+        WeightsError: names or shapes differ, or a value is not finite.
+    """
+    wanted = network.state_dict()
+    if not isinstance(state, dict) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) and v.layout == torch.strided and not v.is_complex()
+        for k, v in state.items()
+    ):
+        raise WeightsError(f"weights {path}: expected a state dict of names to tensors, got something else")
+    name = type(network).__name__
+    for key in sorted(wanted.keys() ^ state.keys()):
+        has = "it is missing" if key in wanted else "the file also has it"
+        raise WeightsError(
+            f"weights {path}: expected exactly the {len(wanted)} entries of {name}, got {len(state)}; "
+            f"the first that differs is {key[:100]!r}: {has}; use weights of this architecture"
+        )
+    for key, value in state.items():
+        if value.shape != wanted[key].shape:
+            raise WeightsError(
+                f"weights {path}: {key}: expected shape {list(wanted[key].shape)} of {name}, "
+                f"got {list(value.shape)}; use weights of this architecture"
+            )
+        if not torch.isfinite(value).all():
+            raise WeightsError(
+                f"weights {path}: {key}: expected finite values, got NaN or infinity; "
+                "the training diverged or the file is damaged: train or get it again"
+            )
+    network.load_state_dict(state)

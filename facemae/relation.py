@@ -1,0 +1,85 @@
+"""Instance relation matching (IRM): rebuilt faces shall relate to each other as the originals do.
+
+Source: Wang et al., "FaceMAE: Privacy-Preserving Face Recognition via Masked Autoencoders" (arXiv 2205.11090).
+What the abstract says: an "instance relation matching (IRM) module" minimises the distribution gap between
+real faces and those that FaceMAE rebuilds. The authors released no code, and the abstract gives no formula.
+**All the rest is our reading**: that relations are inner products or distances of a frozen recognizer's unit
+features within a batch, that a squared difference compares them, that the diagonal is left out.
+
+Why it can help privacy: `gram` and `distance` constrain relations *between* faces only. They do not change when
+all rebuilt features are rotated together, so they never ask that a rebuilt face be near its own original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn.functional import huber_loss, normalize
+
+Relation: TypeAlias = Literal["gram", "distance", "cross"]
+
+
+def gram(rebuilt: Tensor, original: Tensor) -> Tensor:
+    """Mean over i != j of (<r_i, r_j> - <f_i, f_j>)^2: inner products among the rebuilt, among the originals.
+
+    The diagonal is 1 on both sides; counting it would only scale the loss by (B - 1) / B.
+    """
+    return _off_diagonal(rebuilt @ rebuilt.T - original @ original.T).square().mean()
+
+
+def distance(rebuilt: Tensor, original: Tensor) -> Tensor:
+    """Mean over i != j of huber(|r_i - r_j| / mean, |f_i - f_j| / mean), each mean over its own batch.
+
+    Source: Park et al., "Relational Knowledge Distillation" (CVPR 2019), equations 3 to 6, on unit features.
+    """
+    ours, theirs = _distances(rebuilt), _distances(original)
+    return huber_loss(ours / ours.mean(), theirs / theirs.mean())
+
+
+def cross(rebuilt: Tensor, original: Tensor) -> Tensor:
+    """Mean over i != j of (<r_i, f_j> - <f_i, f_j>)^2: rebuilt faces against the other originals.
+
+    This one is not free under rotation: B - 1 originals pin a rebuilt face down near its own. It leaks more.
+    """
+    return _off_diagonal(rebuilt @ original.T - original @ original.T).square().mean()
+
+
+RELATIONS: Final[dict[Relation, Callable[[Tensor, Tensor], Tensor]]] = {
+    "gram": gram,
+    "distance": distance,
+    "cross": cross,
+}
+
+
+def relation_loss(rebuilt: Tensor, original: Tensor, *, kind: Relation = "gram") -> Tensor:
+    """How much the relations among rebuilt faces differ from those among the originals: a scalar, >= 0.
+
+    Args:
+        rebuilt: [B, D], features of the published faces, of any length; they are made unit vectors here.
+        original: [B, D], features of the originals, in the same order; nothing is learned through them.
+        kind: `gram`, `distance` or `cross`; the functions of these names say exactly what is compared.
+
+    Raises:
+        ValueError: fewer than two faces, or shapes that differ.
+    """
+    if rebuilt.shape != original.shape or rebuilt.ndim != 2 or len(rebuilt) < 2:
+        raise ValueError(
+            "relations need features [B, D] of at least 2 faces, as many rebuilt as original; "
+            f"got {list(rebuilt.shape)} and {list(original.shape)}"
+        )
+    # in float32 whatever the features came in: differences of near-equal cosines vanish in bfloat16
+    return RELATIONS[kind](normalize(rebuilt.float()), normalize(original.detach().float()))
+
+
+def _distances(features: Tensor) -> Tensor:
+    """[B * (B - 1)], Euclidean distances of unit features, each pair twice."""
+    squared = 2 - 2 * _off_diagonal(features @ features.T)
+    return squared.clamp_min(1e-12).sqrt()  # the root has no gradient at 0
+
+
+def _off_diagonal(square: Tensor) -> Tensor:
+    """[B * (B - 1)], the entries of a [B, B] matrix beside its diagonal."""
+    return square[~torch.eye(len(square), dtype=torch.bool, device=square.device)]

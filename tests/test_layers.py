@@ -1,0 +1,253 @@
+"""The drawn picture of the folders is the real one: every import in every file is read and compared with it."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAY_IMPORT = {
+    "bench": {"bench", "methods", "datasets", "facemae", "reports"},
+    "methods": {"methods", "datasets", "facemae"},
+    "datasets": {"datasets"},
+    "facemae": {"facemae"},
+    "reports": {"reports"},
+}
+CONTRACTS = {
+    "methods": {"Method"},
+    "datasets": {"FaceSource", "PairSource"},
+    "bench.attacks": {"Attack"},
+    "bench.metrics": {"Metric"},
+}
+SOLE_USERS = {
+    "mlflow": {"reports.tracking"},
+    "faiss": {"bench.attacks.retrieval"},
+    "insightface": {"facemae.onnx_embedder"},
+}
+HEAVY = {
+    *("torch", "torchvision", "timm", "accelerate", "pandas", "pyarrow", "mlflow", "matplotlib", "scipy"),
+    *("cv2", "onnxruntime", "insightface", "faiss"),
+}
+
+
+class Import(NamedTuple):
+    target: str
+    """Ours: the dotted path below the root. A third party: its top name."""
+    ours: bool
+    relative: bool
+    at_import: bool
+    """Executed when the module is imported: outside functions and `if TYPE_CHECKING`."""
+    line: int
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its dotted path below the root."""
+    files = (file for folder in MAY_IMPORT for file in (ROOT / folder).rglob("*.py"))
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
+
+
+def imports(name: str, source: str, known: set[str]) -> list[Import]:
+    """All imports in the source of module `name`, wherever they stand."""
+    return list(_walk(ast.parse(source), name, known, True))
+
+
+def _walk(node: ast.AST, name: str, known: set[str], at_import: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield _absolute(alias.name, at_import, child.lineno)
+        elif isinstance(child, ast.ImportFrom) and not child.level:
+            yield _absolute(child.module or "", at_import, child.lineno)
+        elif isinstance(child, ast.ImportFrom):
+            above = name.split(".")[: -child.level]
+            assert child.level <= name.count(".") + 1, f"{name}:{child.lineno} leaves the package"
+            base = ".".join([*above, *([child.module] if child.module else [])])
+            for alias in child.names:  # `from . import noise` names a module, `from .base import Method` a class in one
+                deeper = f"{base}.{alias.name}".strip(".")
+                yield Import(deeper if deeper in known else base, True, True, at_import, child.lineno)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            yield from _walk(ast.Module(child.body, []), name, known, False)
+            yield from _walk(ast.Module(child.orelse, []), name, known, at_import)
+        else:
+            inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _walk(child, name, known, at_import and not inner)
+
+
+def _absolute(target: str, at_import: bool, line: int) -> Import:
+    top, _, rest = target.partition(".")
+    if top == "facebench":
+        return Import(rest, True, False, at_import, line)
+    ours = top in MAY_IMPORT
+    return Import(target if ours else top, ours, False, at_import, line)
+
+
+FILES = modules()
+IMPORTS = {name: imports(name, file.read_text("utf-8"), set(FILES)) for name, file in FILES.items()}
+
+
+def folder(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def plugins() -> set[str]:
+    """Modules that hold a class which descends, in this folder, from the folder's contract."""
+    parents: dict[str, dict[str, set[str]]] = {}
+    for name, file in FILES.items():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and folder(name) in CONTRACTS:
+                bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+                parents.setdefault(name, {})[node.name] = bases
+    found: set[str] = set()
+    for place, contract in CONTRACTS.items():
+        family = set(contract)
+        here = {name: classes for name, classes in parents.items() if folder(name) == place}
+        for _ in here:  # as often as a chain of classes may be long
+            family |= {c for classes in here.values() for c, bases in classes.items() if bases & family}
+        found |= {name for name, classes in here.items() if set(classes) & family - contract}
+    return found
+
+
+def test_the_reader_sees_every_kind_of_import() -> None:
+    source = """
+import torch.nn as nn, json
+from typing import TYPE_CHECKING
+from ..datasets.base import Faces
+from . import noise
+if TYPE_CHECKING:
+    import pandas
+def f():
+    from mlflow import log_metric
+    class C:
+        import facebench.bench.cli
+try:
+    from datasets import Dataset
+except ImportError:
+    pass
+"""
+    known = {"methods.noise", "methods.base", "datasets.base", "bench.cli"}
+    seen = {(i.target, i.ours, i.relative, i.at_import) for i in imports("methods.new", source, known)}
+    assert seen == {
+        ("torch", False, False, True),
+        ("json", False, False, True),
+        ("typing", False, False, True),
+        ("datasets.base", True, True, True),
+        ("methods.noise", True, True, True),
+        ("pandas", False, False, False),
+        ("mlflow", False, False, False),
+        ("bench.cli", True, False, False),
+        ("datasets", True, False, True),
+    }
+    with pytest.raises(AssertionError, match="leaves the package"):
+        imports("methods.new", "from ...elsewhere import x", known)
+
+
+def test_folders_import_only_what_stands_below_them() -> None:
+    wrong = [
+        f"{name}:{i.line} imports {i.target}"
+        for name, found in IMPORTS.items()
+        for i in found
+        if i.ours and i.target.split(".")[0] not in MAY_IMPORT[name.split(".")[0]]
+    ]
+    assert not wrong
+
+
+def test_what_is_imported_of_ours_exists() -> None:
+    packages = {folder(name) for name in FILES}
+    wrong = [
+        f"{name}:{i.line} imports {i.target or 'the root'}"
+        for name, found in IMPORTS.items()
+        for i in found
+        if i.ours and i.target not in FILES and i.target not in packages
+    ]
+    assert not wrong
+
+
+def test_between_our_folders_imports_are_relative() -> None:
+    wrong = [f"{name}:{i.line} {i.target}" for name, found in IMPORTS.items() for i in found if i.ours > i.relative]
+    assert not wrong
+
+
+def test_tests_import_as_users_do() -> None:
+    wrong = []
+    for file in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""] if not node.level else ["."]
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            wrong += [f"{file}: {n}" for n in names if n.split(".")[0] in {*MAY_IMPORT, ""}]
+    assert not wrong
+
+
+def test_plugins_do_not_import_each_other() -> None:
+    known = plugins()
+    assert {"methods", "datasets", "bench.attacks", "bench.metrics"} == {folder(name) for name in known}
+    wrong = [
+        f"{name}:{i.line} imports {i.target}"
+        for name in known
+        for i in IMPORTS[name]
+        if i.target in known and folder(i.target) == folder(name)
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("place", ["bench.attacks", "bench.metrics"])
+def test_attacks_and_metrics_know_nothing_else_of_bench(place: str) -> None:
+    wrong = [
+        f"{name}:{i.line} imports {i.target}"
+        for name, found in IMPORTS.items()
+        if folder(name) == place
+        for i in found
+        if i.ours and i.target.split(".")[0] == "bench" and folder(i.target) != place
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("library", SOLE_USERS)
+def test_a_library_is_known_to_one_file(library: str) -> None:
+    users = {name for name, found in IMPORTS.items() for i in found if i.target == library}
+    assert users == SOLE_USERS[library]
+
+
+def test_only_the_networks_know_timm() -> None:
+    users = {name.split(".")[0] for name, found in IMPORTS.items() for i in found if i.target == "timm"}
+    assert users == {"facemae"}
+
+
+def test_the_way_to_the_command_line_is_light() -> None:
+    way, heavy = ["bench.cli"], []
+    for name in way:
+        for i in IMPORTS[name]:
+            if i.at_import and i.ours and i.target in FILES and i.target not in way:
+                way.append(i.target)
+            if i.at_import and i.target in HEAVY:
+                heavy.append(f"{name}:{i.line} imports {i.target}")
+    assert not heavy
+
+
+def test_descriptions_are_light() -> None:
+    wrong = [
+        f"{name}:{i.line} imports {i.target}"
+        for name in plugins()
+        for i in IMPORTS[name]
+        if i.at_import and i.target in {"torch", "pandas", "mlflow", "matplotlib"}
+    ]
+    assert not wrong
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    graph = {name: {i.target for i in found if i.ours} for name, found in IMPORTS.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_the_root_is_the_package_and_no_folder_below_is_one() -> None:
+    assert [file.name for file in ROOT.glob("*.py")] == ["__init__.py"]
+    body = ast.parse((ROOT / "__init__.py").read_text("utf-8")).body
+    assert len(body) == 1
+    assert isinstance(body[0], ast.Expr)
+    assert isinstance(body[0].value, ast.Constant)
+    below = [file for name in [*MAY_IMPORT, "tests"] for file in (ROOT / name).rglob("__init__.py")]
+    assert not below
