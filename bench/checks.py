@@ -38,9 +38,10 @@ def interval_of_chance(chance: float, n: int, *, level: float = 0.99) -> tuple[f
 
 
 def judge_on_clear_pairs(clear: dict[str, float | None]) -> Check:
-    """Whether the judge recognizes ordinary people at all, on the set named `lfw` or else on its best one."""
+    """Whether the judge recognizes ordinary people at all, on an LFW-like set or else on its best one."""
     known = {name: value for name, value in clear.items() if value is not None}
-    name = "lfw" if "lfw" in known else max(known, key=lambda n: known[n], default="")
+    ordinary = [name for name in known if name.startswith("lfw")]
+    name = ordinary[0] if ordinary else max(known, key=lambda n: known[n], default="")
     value = known.get(name)
     return Check(
         name="judge on clear pairs",

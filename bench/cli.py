@@ -209,9 +209,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if type(error).__module__.startswith(__name__.partition(".")[0] + ".") or isinstance(error, OSError):
             _say(f"error: {error}")
             return UNUSABLE
-        _say(
-            f"error of facebench: {type(error).__name__}: {error}\nplease report it with the output of `bench --debug ...`"
-        )
+        name = type(error).__name__
+        _say(f"error of facebench: {name}: {error}\nplease report it, with what `bench --debug` says")
         return BUG
 
 

@@ -42,7 +42,9 @@ class ArcMargin(nn.Module):
         Returns:
             The mean loss, a scalar.
         """
-        cosine = functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.weight))
+        cosine = functional.linear(
+            functional.normalize(embeddings.to(self.weight.dtype)), functional.normalize(self.weight)
+        )
         target = cosine.gather(1, labels[:, None]).squeeze(1)
         logits = cosine.scatter(1, labels[:, None], with_margin(target, self.margin)[:, None].to(cosine.dtype))
         return functional.cross_entropy(self.scale * logits, labels)

@@ -11,31 +11,25 @@ import os
 import pickle
 import stat
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import SIZE, DataError, Pairs, PairSource
+from .base import DataError, Pairs, PairSource
+from .paired import MAX_PAIRS, decode_pairs
 from .unpickle import Part, unpickle
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MAX_BYTES = 4 << 30
 """A set of 6,000 pairs takes 20 to 80 MB; what is larger than 4 GiB is something else."""
-MAX_PAIRS = 100_000
-"""Decoded, so many pairs fill 7.5 GB."""
-
-_Slots = list[tuple[int, int]]
 
 
 class Bin(PairSource):
     """Verification pairs from an InsightFace `.bin` file, of any pickle protocol, from Python 2 or 3."""
 
     path: Path
+    resize: bool = False
+    """Whether to scale square faces of another size."""
 
     def open(self) -> Pairs:
         """Decode all pairs, on as many threads as there are processors.
@@ -45,15 +39,17 @@ class Bin(PairSource):
                 image that is not a face of SIZE x SIZE pixels.
         """
         images, same = read(self.path)
-        return decode(images, same, [f"{self.path}: image {i} (of pair {i // 2})" for i in range(len(images))])
+        where = [f"{self.path}: image {i} (of pair {i // 2})" for i in range(len(images))]
+        return decode_pairs(images, same, where, resize=self.resize)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the file.
+        """SHA-256 of the file; another one where faces are scaled.
 
         Raises:
             DataError: the file cannot be read.
         """
-        return hashlib.sha256(_contents(self.path)).hexdigest()
+        digest = hashlib.sha256(_contents(self.path)).hexdigest()
+        return hashlib.sha256(f"{digest} resize".encode()).hexdigest() if self.resize else digest
 
 
 def read(path: Path) -> tuple[list[bytes], NDArray[np.bool_]]:
@@ -110,43 +106,6 @@ def write(path: Path, images: Sequence[bytes], same: Sequence[bool], *, protocol
             f"{path}: the verification set cannot be written ({error.strerror}). Check the folder's rights and "
             "free space; nothing was changed."
         ) from error
-
-
-def decode(images: Sequence[bytes], same: NDArray[np.bool_], where: Sequence[str]) -> Pairs:
-    """Decode the images of pairs; one that occurs several times is decoded once.
-
-    Args:
-        images: [2N] encoded; 2i and 2i + 1 are pair i.
-        same: [N], genuine or impostor.
-        where: [2N], each image's place, for messages.
-
-    Raises:
-        DataError: an image is not a face of SIZE x SIZE pixels.
-    """
-    import torch
-
-    from .codec import decode as decode_face
-
-    slots: dict[int, _Slots] = {}
-    for index, image in enumerate(images):
-        slots.setdefault(id(image), []).append((index % 2, index // 2))
-    sides = [torch.empty((len(same), 3, SIZE, SIZE), dtype=torch.uint8) for _ in range(2)]
-
-    def fill(places: _Slots) -> None:
-        side, pair = places[0]
-        index = 2 * pair + side
-        face: Tensor = decode_face(images[index], where=where[index])
-        for side, pair in places:
-            sides[side][pair] = face
-
-    with ThreadPoolExecutor(_threads()) as pool:
-        for _ in pool.map(fill, slots.values()):
-            pass
-    return Pairs(sides[0], sides[1], same)
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _contents(path: Path) -> bytes:

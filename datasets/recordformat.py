@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import mmap
 import struct
+import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +26,17 @@ LENGTH = (1 << 29) - 1
 HEADER = struct.Struct("<IfQQ")
 """IRHeader: flag, label, id, id2."""
 
+MOST_IDENTITIES = 2**24
+"""Labels are float32, which tells whole numbers apart up to here."""
+
+AGAIN = "the pack is damaged: copy or download it again"
 _MAGIC = struct.pack("<I", MAGIC)
 _PREFIX = struct.Struct("<II")
 
 
-class SplitRecord(NamedTuple):
-    """A record that came in several parts, put together."""
-
-    payload: bytes
-    end: int
-    """Where the next record begins, in bytes."""
-
-    def image(self) -> bytes:
-        """The image file's own bytes."""
-        return self.payload[HEADER.size + 4 * HEADER.unpack_from(self.payload)[0] :]
+def image(payload: bytes) -> bytes:
+    """The image file's own bytes."""
+    return payload[HEADER.size + 4 * HEADER.unpack_from(payload)[0] :]
 
 
 def pack(payload: bytes) -> bytes:
@@ -61,8 +59,8 @@ def _part(number: int, last: int) -> int:
     return 0 if not last else 1 if not number else 3 if number == last else 2
 
 
-def join(data: mmap.mmap, at: int, where: str) -> SplitRecord:
-    """Put a record together whose first part is at byte `at`.
+def join(data: mmap.mmap, at: int, where: str) -> tuple[bytes, int]:
+    """The payload of the record whose first part is at byte `at`, and where the next record begins.
 
     Raises:
         DataError: the parts do not follow each other as they should.
@@ -78,7 +76,7 @@ def join(data: mmap.mmap, at: int, where: str) -> SplitRecord:
         if part in (0, 3):
             payload = _MAGIC.join(parts)
             if len(payload) >= HEADER.size:
-                return SplitRecord(payload, at)
+                return payload, at
             break
     raise DataError(
         f"{where}: a record in parts that do not fit each other, at byte {at} of {len(data)}; "
@@ -92,7 +90,8 @@ def scan(data: mmap.mmap, path: Path) -> NDArray[np.int64]:
     Raises:
         DataError: something else stands where a record should begin.
     """
-    offsets, at, size = [], 0, len(data)
+    offsets: list[int] = []
+    at, size = 0, len(data)
     while at < size:
         magic, word = _PREFIX.unpack_from(data, at) if at + 8 <= size else (0, 0)
         length = word & LENGTH
@@ -106,3 +105,56 @@ def scan(data: mmap.mmap, path: Path) -> NDArray[np.int64]:
             offsets.append(at)
         at += 8 + (length + 3) // 4 * 4
     return np.array(offsets, np.int64)
+
+
+def read_index(index: Path, data: mmap.mmap, rec: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The number and the place in bytes of every record, in the order of the file.
+
+    Raises:
+        DataError: the index is damaged, or is not this file's.
+    """
+    try:
+        if not index.exists():
+            offsets = scan(data, rec)
+            return np.arange(len(offsets)), offsets
+        if index.stat().st_size > len(data):  # a line is shorter than the shortest record
+            raise ValueError("it is larger than train.rec")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about an empty file, which we tell ourselves
+            table = np.loadtxt(index, np.int64, delimiter="\t", ndmin=2, comments=None, encoding="latin-1")
+        if not table.size or table.shape[1] != 2:
+            raise ValueError(f"got {table.shape[0]} lines of {table.shape[1]} numbers")
+    except OSError as error:
+        unreadable(index, error)
+    except DataError:  # from the scan
+        raise
+    except ValueError as error:
+        raise DataError(f"{index}: expected lines `number<TAB>offset`: {error}; delete it: {_REBUILT}") from error
+    keys, offsets = table[:, 0].copy(), table[:, 1].copy()
+    before = np.append(-1, offsets[:-1])
+    wrong = (offsets <= before) | (offsets > len(data) - 8 - HEADER.size) | (offsets % 4 != 0) | (keys < 0)
+    if offsets[0] != 0 or wrong.any():
+        line = int(np.argmax(wrong)) if wrong.any() else 0
+        raise DataError(
+            f"{index}: line {line + 1}: expected offsets that begin with 0, grow, are multiples of 4 and lie within "
+            f"the {len(data)} bytes of train.rec, got record {keys[line]} at {offsets[line]} after "
+            f"{before[line]}; delete it: {_REBUILT}; or if train.rec is too short, {AGAIN}"
+        )
+    if len(np.unique(keys)) != len(keys):
+        raise DataError(f"{index}: expected record numbers that differ, got one twice; delete it: {_REBUILT}")
+    return keys, offsets
+
+
+_REBUILT = "it is then made up from train.rec"
+
+
+def unreadable(path: Path, error: OSError, hint: str = "") -> NoReturn:
+    """Tell that a file of a pack cannot be read.
+
+    Raises:
+        DataError: always.
+    """
+    raise DataError(
+        f"{path}: cannot be read ({error.strerror or error}); expected a pack of train.rec, train.idx and "
+        f"property in one folder{hint}; check the path and its rights"
+    ) from error

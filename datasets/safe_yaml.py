@@ -53,7 +53,8 @@ def load(source: Path | str, *, where: str | None = None) -> Any:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise DataError(_message(place, mark, error.problem or "not YAML", "Correct it there.")) from error
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise DataError(_message(place, mark, f"expected YAML, got an error {problem}", "Correct it there.")) from error
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, DataError):
             raise

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .prelu import PReLU
+
 DEPTHS = {
     "iresnet18": (2, 2, 2, 2),
     "iresnet50": (3, 4, 14, 3),
@@ -27,7 +29,7 @@ class _Unit(nn.Module):
         self.bn1 = nn.BatchNorm2d(inside)
         self.conv1 = nn.Conv2d(inside, out, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out)
-        self.prelu = nn.PReLU(out)
+        self.prelu = PReLU(out)
         self.conv2 = nn.Conv2d(out, out, 3, stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(out)
         self.downsample: nn.Module | None = None
@@ -50,7 +52,7 @@ class IResNet(nn.Module):
         self.dim = dim
         self.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.prelu = nn.PReLU(64)
+        self.prelu = PReLU(64)
         self.layer1 = _stage(64, _CHANNELS[0], depths[0])
         self.layer2 = _stage(_CHANNELS[0], _CHANNELS[1], depths[1])
         self.layer3 = _stage(_CHANNELS[1], _CHANNELS[2], depths[2])

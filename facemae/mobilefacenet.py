@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .prelu import PReLU
+
 
 class _Unit(nn.Module):
     """Convolution, batch norm and PReLU."""
@@ -17,7 +19,7 @@ class _Unit(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inside, out, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out)
-        self.prelu = nn.PReLU(out)
+        self.prelu = PReLU(out)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.prelu(self.bn(self.conv(x)))
@@ -82,7 +84,7 @@ class MobileFaceNet(nn.Module):
         self.conv_5 = _Stack(128, groups=256, blocks=2)
         self.sep = nn.Conv2d(128, 512, 1, bias=False)
         self.sep_bn = nn.BatchNorm2d(512)
-        self.prelu = nn.PReLU(512)
+        self.prelu = PReLU(512)
         # global depthwise convolution: each of the 7x7 places has a weight of its own
         self.GDC_dw = nn.Conv2d(512, 512, 7, groups=512, bias=False)
         self.GDC_bn = nn.BatchNorm2d(512)

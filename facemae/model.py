@@ -7,10 +7,11 @@ Written from the paper on timm's transformer block. Parameters bear timm's and M
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from functools import partial
+from typing import Final, Literal, TypeAlias, cast
 
 import torch
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -119,9 +120,7 @@ class MaskedAutoencoder(nn.Module):
         """[B, class token (where there is one) + V, features] of the patches `keep` (int64 [B, V])."""
         this = self.architecture
         if images.shape[1:] != (3, this.height, this.width):
-            raise ValueError(
-                f"images: expected [B, 3, {this.height}, {this.width}], got {list(images.shape)}"
-            )
+            raise ValueError(f"images: expected [B, 3, {this.height}, {this.width}], got {list(images.shape)}")
         # the patch convolution as a product over visible patches only: the hidden ones cost nothing
         projection = self.patch_embed.proj
         weight = projection.weight.permute(0, 2, 3, 1).flatten(1)
@@ -170,9 +169,7 @@ def sine_cosine(features: int, grid: tuple[int, int]) -> Tensor:
     return torch.cat(halves, dim=1).float()
 
 
-def pixel_loss(
-    rebuilt: Tensor, target: Tensor, hidden: Tensor | None = None, *, normalise: bool = False
-) -> Tensor:
+def pixel_loss(rebuilt: Tensor, target: Tensor, hidden: Tensor | None = None, *, normalise: bool = False) -> Tensor:
     """Mean squared error of patches: over all of them, or over the hidden ones as in MAE.
 
     Args:
@@ -190,12 +187,9 @@ def pixel_loss(
 
 
 def _blocks(width: int, depth: int, heads: int, eps: float) -> nn.Sequential:
-    def norm(features: int, **where: object) -> nn.LayerNorm:
-        return nn.LayerNorm(features, eps=eps, **where)  # type: ignore[arg-type]  # newer timm passes device and dtype
-
-    return nn.Sequential(
-        *(Block(dim=width, num_heads=heads, qkv_bias=True, norm_layer=norm) for _ in range(depth))
-    )
+    norm = cast("type[nn.Module]", partial(nn.LayerNorm, eps=eps))  # timm calls it, it need not be a class
+    blocks = [Block(dim=width, num_heads=heads, qkv_bias=True, norm_layer=norm) for _ in range(depth)]
+    return nn.Sequential(*blocks)
 
 
 def _pick(rows: Tensor, index: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -60,10 +61,9 @@ class OnnxEmbedder:
         check_size(path)
         _refuse_files_beside(path)
         self.path = path
-        self.bgr = bgr
         self._session = _session(path, threads or available_processors())
         self._fixed = _fixed_batch(self._session, path)
-        self._forward = _forward(path, self._session, *_SCALES[preprocessing])
+        self._forward = _forward(path, self._session, *_SCALES[preprocessing], bgr=bgr)
         self.dim = self._try_out()
 
     def embed(
@@ -89,6 +89,8 @@ class OnnxEmbedder:
             WeightsError: the model fails, or gives no usable embedding for any of the faces.
 
         """
+        if images.dtype != torch.uint8 or images.shape[1:] != (3, SIZE, SIZE):
+            raise TypeError(f"expected uint8 [N, 3, {SIZE}, {SIZE}], got {images.dtype} {list(images.shape)}")
         pixels = images.cpu().numpy()
         step = self._fixed or batch
         rows = np.zeros((len(pixels), self.dim), np.float32)
@@ -113,7 +115,7 @@ class OnnxEmbedder:
         missing = (self._fixed or len(images)) - len(images)
         full = np.concatenate([images, np.repeat(images[:1], missing, axis=0)]) if missing else images
         try:
-            got = self._forward((full[:, ::-1] if self.bgr else full).astype(np.float32))
+            got = self._forward(full.astype(np.float32))
         except Exception as error:  # onnxruntime's exceptions share no class
             raise WeightsError(
                 f"judge {self.path}: failed on {len(full)} faces ({_line(error)}); use another file"
@@ -130,10 +132,10 @@ class OnnxEmbedder:
         grey = np.full((2, 3, SIZE, SIZE), 127, np.uint8)
         if self._fixed is None:
             try:
-                return self._run(grey).shape[1]
+                return int(self._run(grey).shape[1])
             except WeightsError:
                 self._fixed = 1
-        return self._run(grey[:1]).shape[1]
+        return int(self._run(grey[:1]).shape[1])
 
 
 def available_processors() -> int:
@@ -178,6 +180,8 @@ def _session(path: Path, threads: int) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # idle threads that spin take processors away from the rest of the run
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what goes wrong is raised, and told below
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
@@ -216,10 +220,10 @@ def _fixed_batch(session: Any, path: Path) -> int | None:
     return shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
 
 
-def _forward(path: Path, session: Any, mean: Any, deviation: Any) -> Callable[[Any], Any]:
-    """RGB or BGR float32 0..255 to embeddings, by insightface's class where it takes the file."""
-    shape = (1, -1, 1, 1)
-    mean, deviation = np.float32(mean).reshape(shape), np.float32(deviation).reshape(shape)
+def _forward(path: Path, session: Any, mean: Any, deviation: Any, *, bgr: bool) -> Callable[[Any], Any]:
+    """RGB float32 0..255 to embeddings, by insightface's class where it takes the file."""
+    order = slice(None, None, -1 if bgr else 1)
+    mean, deviation = (np.float32(number).reshape(1, -1, 1, 1)[:, order] for number in (mean, deviation))
     try:
         from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 
@@ -227,10 +231,9 @@ def _forward(path: Path, session: Any, mean: Any, deviation: Any) -> Callable[[A
     except Exception as error:  # it asserts and indexes its way through the file
         _log.info("judge %s: insightface refuses it (%s), onnxruntime runs it alone", path, _line(error))
         name = session.get_inputs()[0].name
-        return lambda faces: session.run(None, {name: (faces - mean) / deviation})[0]
+        return lambda faces: session.run(None, {name: (faces[:, order] - mean) / deviation})[0]
     model.input_mean, model.input_std = mean, deviation  # in place of its guess
-    forward: Callable[[Any], Any] = model.forward
-    return forward
+    return lambda faces: model.forward(faces[:, order])
 
 
 def _line(error: Exception) -> str:

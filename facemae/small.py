@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .prelu import PReLU
+
 
 class _Unit(nn.Module):
     """Conv-BN-PReLU-Conv-BN with a shortcut."""
@@ -18,14 +20,14 @@ class _Unit(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(inside, out, 3, stride, padding=1, bias=False),
             nn.BatchNorm2d(out),
-            nn.PReLU(out),
+            PReLU(out),
             nn.Conv2d(out, out, 3, padding=1, bias=False),
             nn.BatchNorm2d(out),
         )
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inside != out:
             self.shortcut = nn.Sequential(nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
-        self.activation = nn.PReLU(out)
+        self.activation = PReLU(out)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.activation(self.body(x) + self.shortcut(x))
@@ -39,7 +41,7 @@ class SmallNet(nn.Module):
         super().__init__()
         self.dim = dim
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 24, 7, 4, padding=3, bias=False), nn.BatchNorm2d(24), nn.PReLU(24)
+            nn.Conv2d(3, 24, 7, 4, padding=3, bias=False), nn.BatchNorm2d(24), PReLU(24)
         )  # 28 x 28
         self.stages = nn.Sequential(
             _Unit(24, 24, stride=1),

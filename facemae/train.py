@@ -111,7 +111,7 @@ def train(
             relation, pixel = objective(model, faces, mask, how, teacher)
         loss = how.relation_weight * relation + how.pixel_weight * pixel
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = clip_grad_norm_(model.parameters(), how.clip)
         values = torch.stack([loss.detach(), relation.detach(), pixel.detach(), norm]).tolist()
         if not all(map(math.isfinite, values)):
@@ -121,7 +121,7 @@ def train(
                 + "lower the learning rate, lengthen the warm-up, or look for damaged faces or teacher weights"
             )
         optimizer.step()
-        record(Line(step, *values[:3], rate))
+        record(Line(step, loss=values[0], relation=values[1], pixel=values[2], lr=rate))
         if step % 5 == 0 or step == how.steps:
             progress(step, how.steps)
     model.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import AttackError, Embeddings
+from .base import AttackError, Embeddings, Evidence
 
 
 def failed(faces: Embeddings, name: str) -> NDArray[np.bool_]:
@@ -31,17 +31,21 @@ def failed(faces: Embeddings, name: str) -> NDArray[np.bool_]:
     return nan
 
 
-def check_people(original: Embeddings) -> None:
-    """Refuse originals of one person.
+def searchable(evidence: Evidence) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which private faces, and which originals, the recognizer failed on, after all was checked.
 
     Raises:
-        AttackError: whoever is searched among them is found.
+        AttackError: private faces without a source, originals of one person, or faces that cannot be compared.
     """
+    private, original = evidence.private, evidence.original
+    lost, lost_image = failed(private, "private"), failed(original, "original")
+    check_sources(private, original, evidence.source)
     if (original.identity == original.identity[0]).all():
         raise AttackError(
             "originals: expected images of at least 2 people, got 1: whoever is searched is found; "
             "give role P more people"
         )
+    return lost, lost_image
 
 
 def check_sources(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64]) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field
 from ...reports.record import Curve, Score
 from . import leakage
 from .base import Attack, Evidence
-from .checks import check_people, failed
+from .checks import searchable
 
 
 class Ignorant(Attack):
@@ -31,8 +31,7 @@ class Ignorant(Attack):
         from .retrieval import ranks
 
         private, original = evidence.private, evidence.original
-        lost, lost_image = failed(private, "private"), failed(original, "original")
-        check_people(original)
+        lost, lost_image = searchable(evidence)
         found = ranks(private, original, evidence.source, progress=evidence.progress)
         leakage.Found(
             **vars(found),

@@ -70,7 +70,8 @@ def read(out: Path) -> Found:
     """
     path = out / KEPT
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        # opened here, because np.load leaves a damaged file open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             found: dict[str, Any] = {field.name: kept[field.name] for field in fields(Found)}
         for number in ("gallery", "gallery_failures", "probes_all", "seed"):
             found[number] = int(found[number])

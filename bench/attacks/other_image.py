@@ -14,7 +14,7 @@ from pydantic import Field
 from ...reports.record import Curve, Score
 from . import leakage
 from .base import Attack, AttackError, Embeddings, Evidence
-from .checks import check_people, failed
+from .checks import searchable
 
 
 class OtherImage(Attack):
@@ -37,11 +37,9 @@ class OtherImage(Attack):
         from .retrieval import ranks
 
         private, original = evidence.private, evidence.original
-        lost, lost_image = failed(private, "private"), failed(original, "original")
+        lost, lost_image = searchable(evidence)
         people, images = np.unique(original.identity, return_counts=True)
-        check_people(original)
         probe = np.isin(private.identity, people[images > 1])
-        probe |= ~np.isin(private.identity, people)  # a stranger is an error, which the search tells
         if not probe.any():
             raise AttackError(
                 f"originals: expected people with at least 2 images, got {len(people)} people with 1: without its "

@@ -1,0 +1,180 @@
+"""LFW's own list of verification pairs (`pairs.txt`) over a folder of identities.
+
+The first line holds the number of folds and of pairs of each kind in a fold (`10<TAB>300`), or that of pairs
+alone where there is one fold (`pairsDevTest.txt`). A genuine pair is `name, number, number`, an impostor pair
+`name, number, name, number`; image 7 of somebody is `root/NAME/NAME_0007.jpg`.
+
+Source: Huang et al., Labeled Faces in the Wild (UMass Amherst 07-49, 2007), section on evaluation; README of the set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+
+from .base import DataError, Pairs, PairSource
+from .imageheader import MAX_BYTES as LARGEST_IMAGE
+from .paired import MAX_PAIRS, decode_pairs
+
+MAX_BYTES = 16 << 20
+SUFFIXES = (".jpg", ".png", ".jpeg")
+
+
+class PairsTxt(PairSource):
+    """Verification pairs from LFW's `pairs.txt` over a folder of identities, folds in the list's order."""
+
+    root: Path
+    path: Path
+    resize: bool = False
+    """Whether to scale square faces of another size."""
+
+    def open(self) -> Pairs:
+        """Decode all pairs.
+
+        Raises:
+            DataError: the list is damaged, or an image is missing, unreadable, outside the folder, or no face.
+        """
+        images, same, where = self._images()
+        return decode_pairs(images, np.array(same), where, resize=self.resize)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the images' digests and the flags, pair by pair; takes the time of reading all images."""
+        images, same, _ = self._images()
+        digests: dict[int, bytes] = {}
+        whole = hashlib.sha256(f"pairs {self.resize}".encode())
+        for index, image in enumerate(images):
+            if id(image) not in digests:
+                digests[id(image)] = hashlib.sha256(image).digest()
+            whole.update(digests[id(image)] + bytes([same[index // 2]]))
+        return whole.hexdigest()
+
+    def _images(self) -> tuple[list[bytes], list[bool], list[str]]:
+        pairs = read(self.path)
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: expected a folder with one folder an identity, got none. Check the path.")
+        root = self.root.resolve()
+        kept: dict[tuple[str, int], bytes] = {}
+        images, where = [], []
+        for pair in pairs:
+            for side, (name, number) in enumerate((pair.first, pair.second)):
+                place = f"{self.path}, line {pair.line}, face {side + 1}"
+                if (name, number) not in kept:
+                    kept[name, number] = _image(root, name, number, place)
+                images.append(kept[name, number])
+                where.append(place)
+        return images, [pair.same for pair in pairs], where
+
+
+class Pair(NamedTuple):
+    """One line of the list."""
+
+    line: int
+    first: tuple[str, int]
+    """Name and number of an image."""
+    second: tuple[str, int]
+    same: bool
+
+
+def read(path: Path) -> list[Pair]:
+    """Read the list of pairs.
+
+    Returns:
+        The pairs in their order, so that equal parts of it are the folds.
+
+    Raises:
+        DataError: a line has another number of columns, a number is out of range, or counts differ from the head.
+    """
+    lines = _lines(path)
+    head = lines[0].split()
+    if len(head) not in (1, 2) or not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in head):
+        _fail(path, 1, "expected the number of folds and of pairs (as `10<TAB>300`), got something else")
+    folds, size = (1, int(head[0])) if len(head) == 1 else (int(head[0]), int(head[1]))
+    if not 1 <= folds * size * 2 <= MAX_PAIRS:
+        _fail(path, 1, f"expected 1 to {MAX_PAIRS:,} pairs in all, got {folds} folds of 2 x {size}")
+    if len(lines) - 1 != folds * size * 2:
+        _fail(
+            path, 1, f"announces {folds} folds of 2 x {size} pairs, {folds * size * 2:,} in all; got {len(lines) - 1:,}"
+        )
+    pairs = [_pair(line, number, path) for number, line in enumerate(lines[1:], start=2)]
+    for fold in range(folds):
+        part = pairs[fold * size * 2 : (fold + 1) * size * 2]
+        genuine = sum(pair.same for pair in part)
+        if genuine != size:
+            _fail(
+                path,
+                part[0].line,
+                f"expected {size} genuine pairs in fold {fold + 1}, which starts here; got {genuine}",
+            )
+    return pairs
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise DataError(f"{path}: expected a list of pairs of at most 16 MiB, got more. Is it the right file?")
+        text = raw.decode("utf-8-sig").rstrip()
+    except OSError as error:
+        raise DataError(
+            f"{path}: the list of pairs cannot be read ({error.strerror}). Expected a file as LFW's pairs.txt there; "
+            "check the path and its rights."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected a list of pairs in UTF-8, got other bytes. Is it the right file?") from error
+    if not text:
+        raise DataError(f"{path}: expected a list of pairs, got an empty file. Get it again.")
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def _pair(text: str, line: int, path: Path) -> Pair:
+    columns = [column.strip() for column in text.split("\t")] if "\t" in text else text.split()
+    match columns:
+        case [name, one, two]:
+            pair = Pair(line, (name, _number(one, path, line)), (name, _number(two, path, line)), True)
+        case [name, one, other, two]:
+            pair = Pair(line, (name, _number(one, path, line)), (other, _number(two, path, line)), False)
+            if name == other:
+                _fail(path, line, "an impostor pair (4 columns) of one person; expected two people")
+        case _:
+            _fail(path, line, f"expected 3 columns (genuine) or 4 (impostor), got {len(columns)}")
+    if pair.first == pair.second:
+        _fail(path, line, "a pair of an image with itself; expected two images")
+    for name, _ in (pair.first, pair.second):
+        if name in ("", ".", "..") or any(sign in name for sign in "/\\\0:"):
+            _fail(path, line, "a name that leads out of the folder; expected a folder's plain name")
+    return pair
+
+
+def _number(text: str, path: Path, line: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) >= 1):
+        _fail(path, line, "an image's number that is no whole number from 1 to 999999")
+    return int(text)
+
+
+def _image(root: Path, name: str, number: int, place: str) -> bytes:
+    for suffix in SUFFIXES:
+        path = root / name / f"{name}_{number:04d}{suffix}"
+        try:
+            inside = path.resolve(strict=True)
+            if not inside.is_relative_to(root):
+                raise DataError(f"{place}: a link that leaves the folder {root}. Copy the image there instead.")
+            if not inside.is_file() or inside.stat().st_size > LARGEST_IMAGE:
+                raise DataError(f"{place}: expected an image of at most {LARGEST_IMAGE >> 20} MiB, got something else.")
+            return inside.read_bytes()
+        except FileNotFoundError:
+            continue
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+            reason = error.strerror if isinstance(error, OSError) else "a loop of links"
+            raise DataError(f"{place}: the image cannot be read ({reason}). Check its rights.") from error
+    raise DataError(
+        f"{place}: image {number} of that person is missing in {root} (looked for NAME/NAME_{number:04d} with "
+        f"{', '.join(SUFFIXES)}). Complete the folder, or use the list that belongs to it."
+    )
+
+
+def _fail(path: Path, line: int, what: str) -> NoReturn:
+    raise DataError(f"{path}, line {line}: {what}. Correct the line, or get the list again from LFW's page.")
