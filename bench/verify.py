@@ -63,7 +63,8 @@ def read(folder: Path) -> PairScores:
     """
     path = folder / SCORES
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        # opened here, because np.load leaves a damaged file open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return PairScores(kept["similarity"].astype(np.float64), kept["same"].astype(np.bool_))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ScoresError(f"scores {path}: cannot be read ({error}); run again with --force verify") from error

@@ -1,7 +1,8 @@
-"""Procedural faces and verification pairs: enough like the real thing to develop on, with no download and no person in it.
+"""Procedural faces and verification pairs: good enough to develop on, with no download and no person in them.
 
-What varies with the person and what with the picture is told in `synthetic_people`, the geometry in `synthetic_shape`, the
-painting in `synthetic_draw`. A result on these faces says that the machinery works; it says nothing about a method.
+What varies with the person and what with the picture is told in `synthetic_people`, the geometry in
+`synthetic_shape`, the painting in `synthetic_draw`. A result on these faces says that the machinery works; it
+says nothing about real faces.
 """
 
 from __future__ import annotations
@@ -9,25 +10,34 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, Literal
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from .base import SIZE, DataError, Face, Faces, FaceSource, Pairs, PairSource
+from .base import DataError, Face, FaceSource, Pairs, PairSource
 
-_MOST = 10**9  # identities from here on belong to the verification sets
-_SETS = {"lfw": 1, "cfp_fp": 2, "agedb_30": 3}
+if TYPE_CHECKING:
+    from .synthetic_draw import Plan
+    from .synthetic_people import Series
+
+_SETS_FROM = 10**9  # identities from here on belong to the verification sets
+_SETS: dict[str, tuple[int, Series, Series]] = {
+    "lfw": (1, "ordinary", "ordinary"),
+    "cfp_fp": (2, "frontal", "profile"),
+    "agedb_30": (3, "young", "old"),
+}
+_BLOCK = 16  # faces that are planned at once; a larger block is cheaper in a row, a smaller one at random
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Synthetic(FaceSource):
-    """`people` drawn persons with `images` pictures each. Identity i of one seed is the same person at any size."""
+    """`people` drawn persons with `images` pictures each. Person i of a seed stays the same whatever the size."""
 
-    people: Annotated[int, Field(ge=1, le=_MOST)] = 500
+    people: Annotated[int, Field(ge=1, le=10**6)] = 500
     images: Annotated[int, Field(ge=1, le=10**6)] = 10
     seed: Seed = 0
 
@@ -39,11 +49,11 @@ class Synthetic(FaceSource):
 
 
 class SyntheticPairs(PairSource):
-    """Verification pairs of people whom `Synthetic` of the same seed never draws; each pair has its own people.
+    """Verification pairs of people whom `Synthetic` of the same seed never draws; every pair has its own people.
 
-    `lfw`: ordinary pictures (Huang et al. 2007). `cfp_fp`: frontal against 35 to 60 degrees from it (Sengupta et al., WACV
-    2016). `agedb_30`: about thirty years between them (Moschoglou et al., CVPRW 2017). Genuine and impostor pairs
-    alternate, so ten consecutive folds hold equally many of both and share no person.
+    `lfw`: ordinary pictures (Huang et al. 2007). `cfp_fp`: frontal against 35 to 60 degrees away from it
+    (Sengupta et al., WACV 2016). `agedb_30`: about thirty years apart (Moschoglou et al., CVPRW 2017). Genuine and
+    impostor pairs alternate, so that ten consecutive folds hold both in equal numbers; no person is in two folds.
     """
 
     kind: Literal["lfw", "cfp_fp", "agedb_30"] = "lfw"
@@ -55,33 +65,40 @@ class SyntheticPairs(PairSource):
 
         from .synthetic_draw import draw
 
-        first = np.empty((self.pairs, SIZE, SIZE, 3), np.uint8)
-        second = np.empty_like(first)
-        one, other = {"lfw": ("ordinary",) * 2, "cfp_fp": ("frontal", "profile"), "agedb_30": ("young", "old")}[self.kind]
-        for i in range(self.pairs):
-            a, b = self.people_of(i)
-            first[i] = draw(seed=self.seed, identity=a, image=0, series=one)
-            second[i] = draw(seed=self.seed, identity=b, image=1, series=other)
-        same = np.arange(self.pairs) % 2 == 0
-        return Pairs(*(torch.from_numpy(x).permute(0, 3, 1, 2).contiguous() for x in (first, second)), same)
+        one, other = self.people_of()
+        _, here, there = _SETS[self.kind]
+        first = draw(seed=self.seed, identities=one, images=[0] * self.pairs, series=here)
+        second = draw(seed=self.seed, identities=other, images=[1] * self.pairs, series=there)
+        chw = [torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous() for faces in (first, second)]
+        return Pairs(chw[0], chw[1], np.array(one) == np.array(other))
 
-    def people_of(self, pair: int) -> tuple[int, int]:
-        """The identities of both faces of a pair: one person if `pair` is even, two if it is odd."""
-        start = _SETS[self.kind] * _MOST + 3 * (pair // 2)
-        return (start, start) if pair % 2 == 0 else (start + 1, start + 2)
+    def people_of(self) -> tuple[list[int], list[int]]:
+        """The identities of the first and of the second face of every pair."""
+        start = _SETS[self.kind][0] * _SETS_FROM
+        one = [start + 3 * (i // 2) + i % 2 for i in range(self.pairs)]
+        return one, [who + i % 2 for i, who in enumerate(one)]
 
     def fingerprint(self) -> str:
         return _digest("pairs", self.version, self.kind, self.pairs, self.seed)
 
 
 def _digest(*parts: object) -> str:
-    """Drawn faces are a function of their description, so its digest is theirs."""
-    return hashlib.sha256(repr(("facebench synthetic", *parts)).encode()).hexdigest()
+    """Drawn faces are a function of their description: its digest is theirs."""
+    return hashlib.sha256(repr(("synthetic", *parts)).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _block(people: int, images: int, seed: int, block: int) -> Plan:
+    """Faces in a row, down to their contours (4 KB each): drawing them one by one then costs what a batch costs."""
+    from .synthetic_draw import plan
+
+    rows = range(block * _BLOCK, min((block + 1) * _BLOCK, people * images))
+    return plan(seed=seed, identities=[i // images for i in rows], images=[i % images for i in rows])
 
 
 @dataclass(frozen=True)
-class SyntheticFaces(Faces):
-    """Faces drawn when they are asked for, by any thread, in any order."""
+class SyntheticFaces:
+    """Faces that are drawn when they are asked for, by any thread, in any order."""
 
     people: int
     images: int
@@ -105,21 +122,46 @@ class SyntheticFaces(Faces):
     def __getitem__(self, index: int) -> Face:
         import torch
 
-        pixels = self.pixels(index)
-        return Face(torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))), index // self.images)
+        image = torch.from_numpy(np.ascontiguousarray(self.pixels(index).transpose(2, 0, 1)))
+        return Face(image, index // self.images)
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
-        """uint8 [SIZE, SIZE, 3], RGB."""
-        from .synthetic_draw import draw
+        """uint8 [SIZE, SIZE, 3], RGB.
+
+        Raises:
+            IndexError: there is no such face.
+        """
+        from .synthetic_draw import paint
 
         if not 0 <= index < len(self):
-            raise IndexError(f"face {index} of {len(self)} synthetic faces: expected 0 <= index < {len(self)}")
-        return draw(seed=self.seed, identity=index // self.images, image=index % self.images)
+            raise IndexError(f"synthetic face {index}: expected 0 <= index < {len(self)}")
+        return paint(_block(self.people, self.images, self.seed, index // _BLOCK), index % _BLOCK)
 
     def encoded(self, index: int) -> bytes:
+        """The face as a PNG."""
         import cv2
 
         done, data = cv2.imencode(".png", self.pixels(index)[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
         if not done:
-            raise DataError(f"synthetic face {index}: OpenCV could not encode it as PNG")
+            raise DataError(f"synthetic face {index}: OpenCV could not encode it as PNG; check the installed OpenCV")
         return bytes(data)
+
+    def metadata(self) -> dict[str, NDArray[Any]]:
+        """What was drawn, [N] each, for results by subgroup: `yaw` in degrees, `age` in years, and their bands.
+
+        `skin_tone` is one of light, medium, dark; `age_band` one of -29, 30-49, 50-; `pose` one of frontal, turned,
+        profile (from 15 and from 40 degrees on).
+        """
+        from .synthetic_people import people, shots
+
+        who_of, image_of = self.labels.tolist(), [i % self.images for i in range(len(self))]
+        who = people(seed=self.seed, identities=who_of)
+        now = shots(who, seed=self.seed, identities=who_of, images=image_of, series="ordinary")
+        yaw = np.degrees(now.yaw)
+        return {
+            "skin_tone": np.array(["light", "medium", "dark"])[np.digitize(who.tone, (0.25, 0.5))],
+            "age": now.age,
+            "age_band": np.array(["-29", "30-49", "50-"])[np.digitize(now.age, (30, 50))],
+            "yaw": yaw,
+            "pose": np.array(["frontal", "turned", "profile"])[np.digitize(abs(yaw), (15, 40))],
+        }

@@ -1,8 +1,8 @@
 """The latents of drawn faces: who a person is, and under what circumstances one picture of them was taken.
 
-Every number is a pure function of (seed, identity, picture): a counter-based generator (Philox: Salmon et al., "Parallel
-random numbers: as easy as 1, 2, 3", SC 2011) is keyed by the seed and counted by identity and picture, and only its raw
-words are used, so neither the order, the thread, the process nor a new NumPy changes a face.
+Every number is a pure function of (seed, identity, picture): a counter-based generator (Philox: Salmon et al.,
+"Parallel random numbers: as easy as 1, 2, 3", SC 2011) is keyed by the seed and counted by identity and picture, and
+only its raw words are used, so neither the order, the thread, the process nor a new NumPy changes a face.
 
 Lengths are in pixels of the aligned 112 x 112 crop (35 px between the eyes), angles in radians, ages in years. B is the
 number of pictures; a person is repeated for each of theirs.
@@ -28,8 +28,9 @@ _CUT = 2.2  # normals end here, so that no face is a monster
 
 _SKIN_AT = np.array([0.0, 0.3, 0.55, 0.8, 1.0])
 _SKIN = np.array([[240, 205, 186], [224, 178, 148], [192, 142, 108], [142, 98, 72], [98, 66, 50]], dtype=float)
-_HAIR = np.array([[34, 29, 28], [62, 45, 35], [98, 68, 46], [150, 112, 74], [200, 166, 112], [146, 74, 42]], dtype=float)
-_GREY = np.array([178.0, 176.0, 174.0])
+_HAIR = np.array(
+    [[34, 29, 28], [62, 45, 35], [98, 68, 46], [150, 112, 74], [200, 166, 112], [146, 74, 42]], dtype=float
+)
 _IRIS = np.array([[62, 40, 26], [92, 64, 36], [96, 104, 70], [92, 122, 146]], dtype=float)
 _STYLES = np.array([[3, 4, 4, 2, 1, 5, 4], [0, 1, 1, 5, 0, 2, 3]])
 
@@ -44,7 +45,7 @@ def _draws(seed: int, identities: Sequence[int], pictures: Sequence[int]) -> tup
         state["state"]["counter"] = np.array([0, picture, identity, 0], np.uint64)
         bits.state = state
         row[:] = bits.random_raw(_NORMALS + _UNIFORMS)
-    unit = ((raw >> np.uint64(11)) + 0.5) * 2.0**-53
+    unit = ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     half = _NORMALS // 2
     radius = np.sqrt(-2.0 * np.log(unit[:, :half]))
     turn = 2.0 * np.pi * unit[:, half:_NORMALS]
@@ -90,7 +91,8 @@ class People(NamedTuple):
 def people(*, seed: int, identities: Sequence[int]) -> People:
     """The identity latents of these people."""
     known, inverse = np.unique(np.asarray(identities, np.int64), return_inverse=True)
-    n, u = _draws(seed, known.tolist(), [0] * len(known))
+    normal, unit = _draws(seed, known.tolist(), [0] * len(known))
+    n, u = normal[inverse], unit[inverse]
     masculine = np.clip(np.where(u[:, 0] < 0.5, 0.22, 0.78) + 0.1 * n[:, 30], 0, 1)
     male = masculine > 0.5
     tone = np.clip(0.32 + 0.22 * n[:, 31], 0, 1)
@@ -101,7 +103,7 @@ def people(*, seed: int, identities: Sequence[int]) -> People:
     hair = _HAIR[low] + (pick - low)[:, None] * (_HAIR[low + 1] - _HAIR[low])
     red = ~dark & (u[:, 3] < 0.1)
     radii = np.where(u[:, 4:10] < 0.3, 0.9 + 0.9 * u[:, 10:16], 0.0)
-    each = People(
+    return People(
         shape=n[:, :28],
         masculine=masculine,
         tone=tone,
@@ -119,7 +121,6 @@ def people(*, seed: int, identities: Sequence[int]) -> People:
         moles=np.stack((n[:, 38:44] * 17, 14 + n[:, 44:50] * 18, radii), axis=2),
         age=22 + 38 * u[:, 27],
     )
-    return People(*(column[inverse] for column in each))
 
 
 class Shots(NamedTuple):
@@ -197,9 +198,3 @@ def shots(who: People, *, seed: int, identities: Sequence[int], images: Sequence
         hair=n[:, 20:23],
         u=u[:, 12:24],
     )
-
-
-def hair_colour(who: People, age: Floats) -> Floats:
-    """[B, 3], RGB of the hair at an age: it greys from about 42 on, sooner for some."""
-    grey = np.clip((age - 42 + 5 * who.shape[:, 27]) / 28, 0, 0.9)[:, None]
-    return np.asarray(who.hair + grey * (_GREY - who.hair))

@@ -20,7 +20,7 @@ class PReLU(nn.PReLU):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.device.type == "cpu" and torch.is_grad_enabled():
-            result: Tensor = _PReLU.apply(input, self.weight)  # type: ignore[no-untyped-call]
+            result: Tensor = _PReLU.apply(input, self.weight)
             return result
         return super().forward(input)
 
@@ -32,7 +32,7 @@ class _PReLU(torch.autograd.Function):
         return nn.functional.prelu(x, weight.to(x.dtype))
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call, untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         above = torch.ops.aten.threshold_backward(gradient, x, 0)  # where x > 0

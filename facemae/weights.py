@@ -13,6 +13,9 @@ from safetensors.torch import save as to_bytes
 from .checkpoint import WeightsError, check_size, fill
 from .model import Architecture, MaskedAutoencoder
 
+_KEY = "masked_autoencoder"
+"""The one entry of the file's metadata; of several, safetensors would write the order at random."""
+
 
 def save(model: MaskedAutoencoder, path: Path) -> None:
     """Write weights and architecture, whole or not at all.
@@ -23,7 +26,7 @@ def save(model: MaskedAutoencoder, path: Path) -> None:
     tensors = {name: weight.detach().cpu().contiguous() for name, weight in model.state_dict().items()}
     partial = path.with_suffix(".part")
     try:
-        partial.write_bytes(to_bytes(tensors, metadata=_describe(model.architecture)))
+        partial.write_bytes(to_bytes(tensors, metadata={_KEY: _describe(model.architecture)}))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -39,12 +42,11 @@ def load(path: Path, architecture: Architecture, *, device: torch.device) -> Mas
     model = MaskedAutoencoder(architecture)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            found, wanted = file.metadata() or {}, _describe(architecture)
+            found, wanted = (file.metadata() or {}).get(_KEY, "nothing"), _describe(architecture)
             if found != wanted:
-                differs = {key: value for key, value in found.items() if wanted.get(key) != value}
                 raise WeightsError(
-                    f"weights {path}: expected a masked autoencoder with {_spell(wanted)}, got one with "
-                    f"{_spell(differs)}; name size and patch as they were when it was trained, or train again"
+                    f"weights {path}: expected a masked autoencoder with {wanted}, got {found[:300]!r}; "
+                    "name size and patch as they were when it was trained, or train again"
                 )
             fill(model, {name: file.get_tensor(name) for name in file.keys()}, path)  # noqa: SIM118 - no mapping
     except SafetensorError as error:
@@ -55,13 +57,5 @@ def load(path: Path, architecture: Architecture, *, device: torch.device) -> Mas
     return model.to(device).eval().requires_grad_(False)
 
 
-def _describe(architecture: Architecture) -> dict[str, str]:
-    return {
-        "kind": "masked autoencoder",
-        **{key: json.dumps(value) for key, value in asdict(architecture).items()},
-    }
-
-
-def _spell(metadata: dict[str, str]) -> str:
-    """Untrusted metadata, short enough to print."""
-    return repr(" ".join(f"{key}={value}" for key, value in sorted(metadata.items()))[:200])
+def _describe(architecture: Architecture) -> str:
+    return json.dumps(asdict(architecture))

@@ -156,11 +156,13 @@ class FaceMAE(Method):
                 raise MethodError(
                     f"facemae: seeds: expected int64 [{len(images)}], got {seeds.dtype} {list(seeds.shape)}"
                 )
+            if not len(images):
+                return images.clone()
             parts = [
                 self._rebuild(model, part, own, ratio, chunk)
                 for part, own in zip(images.split(chunk), seeds.split(chunk), strict=True)
             ]
-            return torch.cat(parts) if len(images) else images.clone()
+            return torch.cat(parts)
 
         return privatize
 

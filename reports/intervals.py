@@ -57,4 +57,6 @@ def cluster_bootstrap(
         drawn = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=rows)
         means[start : start + rows] = (drawn @ sums) / (drawn @ sizes)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(low=float(np.clip(low, 0, 1)), high=float(np.clip(high, 0, 1)), level=level, kind="cluster-bootstrap")
+    return Interval(
+        low=float(np.clip(low, 0, 1)), high=float(np.clip(high, 0, 1)), level=level, kind="cluster-bootstrap"
+    )

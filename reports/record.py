@@ -190,6 +190,5 @@ def read(path: Path) -> RunRecord:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise RecordError(
-            f"record {path}: {where}: {first['msg']}; expected a record of layout {LAYOUT}, "
-            "as `bench run` writes it"
+            f"record {path}: {where}: {first['msg']}; expected a record of layout {LAYOUT}, as `bench run` writes it"
         ) from error

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 def unit(rng: np.random.Generator, n: int, width: int = 16) -> NDArray[np.float32]:
     vectors = rng.standard_normal((n, width))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    lengths: NDArray[np.float64] = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / lengths).astype(np.float32)
 
 
 def at(*degrees: float) -> NDArray[np.float32]:

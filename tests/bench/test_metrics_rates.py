@@ -86,6 +86,7 @@ def test_tar_refuses_a_rate_that_is_none(far: float) -> None:
 )
 def test_equal_error_rate_and_area_of_small_sets(genuine: Any, impostor: Any, eer: float, auc: float) -> None:
     score, curve = Eer()(pairs(genuine, impostor), "toy")
+    assert curve is not None
     assert score.value == pytest.approx(eer)
     assert score.detail["auc"] == pytest.approx(auc)
     assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
@@ -102,12 +103,14 @@ def test_area_is_the_chance_that_a_genuine_pair_is_more_alike(genuine: Any, impo
     won = [0.0 if np.isnan(g) or np.isnan(i) else (g > i) + (g == i) / 2 for g in genuine for i in impostor]
     score, _ = Eer()(pairs(genuine, impostor), "toy")
     assert score.detail["auc"] == pytest.approx(np.mean(won))
+    assert score.value is not None
     assert 0 <= score.value <= 1
 
 
 def test_equal_error_rate_of_two_normals_is_the_theory() -> None:
     # N(0, s) against N(2 s, s): errors are equal at s, 1 - Phi(1) = 0.1587
     score, _ = Eer()(gaussian(1, 20_000, 0.2), "toy")
+    assert score.value is not None
     assert score.value == pytest.approx(0.1587, abs=0.004)
     assert score.detail["threshold"] == pytest.approx(0.1, abs=0.01)
     assert score.intervals[0].low < score.value < score.intervals[0].high
@@ -120,6 +123,7 @@ def test_failed_pairs_are_errors_at_every_threshold() -> None:
     scores.similarity[:100] = np.nan
     scores.similarity[1000:1100] = np.nan
     score, curve = Eer()(scores, "toy")
+    assert curve is not None
     assert score.value == pytest.approx(0.1)
     assert score.detail["failures"] == 200
     assert curve.x[0] == pytest.approx(0.1)
@@ -131,6 +135,7 @@ def test_failed_pairs_are_errors_at_every_threshold() -> None:
 
 def test_the_curve_is_short_rises_and_keeps_low_rates() -> None:
     score, curve = Eer()(gaussian(2, 30_000, 0.3), "toy")
+    assert curve is not None
     assert len(curve.x) <= 200
     assert (np.diff(curve.x) >= 0).all()
     assert (np.diff(curve.y) >= 0).all()

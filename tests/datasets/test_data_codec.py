@@ -19,9 +19,9 @@ Pixels = NDArray[np.uint8]
 
 
 def smooth(side: int = 112, seed: int = 0) -> Pixels:
-    noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    blurred: Pixels = cv2.GaussianBlur(noise, (0, 0), 4)
-    return cv2.normalize(blurred, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[no-any-return,call-overload]
+    noise = np.random.default_rng(seed).uniform(size=(side, side, 3)).astype(np.float32)
+    blurred = cv2.GaussianBlur(noise, (0, 0), 4)
+    return np.asarray((blurred - blurred.min()) / np.ptp(blurred) * 255, np.uint8)
 
 
 def saved(image: Image.Image | Pixels, kind: str, **how: Any) -> bytes:

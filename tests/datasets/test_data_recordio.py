@@ -5,11 +5,12 @@ import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from facebench.datasets.base import DataError, FaceSource
+from facebench.datasets.base import DataError
 from facebench.datasets.codec import decode, encode
 from facebench.datasets.pack import Pack
 from facebench.datasets.recordformat import pack
@@ -220,12 +221,10 @@ def test_the_writer_refuses_what_cannot_be_read_back(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("name", ["train.rec", "train.idx"])
 def test_a_full_disk_is_told_when_writing(tmp_path: Path, name: str) -> None:
-    writer = RecordIOWriter(tmp_path, 1)
+    writer: Any = RecordIOWriter(tmp_path, 1)
     full = Path("/dev/full")
     create = writer._create
-    writer._create = lambda wanted: (  # type: ignore[method-assign]
-        writer._files.enter_context(full.open("wb")) if wanted == name else create(wanted)
-    )
+    writer._create = lambda wanted: writer._files.enter_context(full.open("wb")) if wanted == name else create(wanted)
     with pytest.raises(DataError, match=r"No space left on device.*free space"), writer:
         for _ in range(400):
             writer.add(FACES[0], 0)
@@ -369,11 +368,11 @@ def test_an_undecodable_image_is_told_by_its_record(tmp_path: Path) -> None:
 
 
 def test_it_is_a_frozen_closed_description(good: Path) -> None:
-    source: FaceSource = RecordIO(root=good)
+    source: Any = RecordIO(root=good)
     with pytest.raises(ValueError, match="frozen"):
-        source.root = good  # type: ignore[attr-defined]
+        source.root = good
     with pytest.raises(ValueError, match="Extra inputs"):
-        RecordIO(root=good, roots=good)  # type: ignore[call-arg]
+        RecordIO.model_validate({"root": good, "roots": good})
 
 
 @pytest.mark.realdata

@@ -60,7 +60,7 @@ def test_plain_data_is_read(tmp_path: Path) -> None:
         ("a: b: c\n", "line 1", "mapping values"),
         ("a: 1\n--- \nb: 2\n", "line 2", "document"),
         ("a: 'x\n", "line 2", "quoted scalar"),
-        ("a: 1\n\tb: 2", "line 2", "token"),
+        ("a: 1\n\tb: 2", "line 2", "while scanning"),
         ("=\n", "line 1, column 1", "constructor"),
         ("%YAML 3.0\n--- a\n", "line 1", "YAML"),
     ],

@@ -1,0 +1,57 @@
+"""Sanity bounds against known distributions."""
+
+from __future__ import annotations
+
+import pytest
+from facebench.bench.checks import bounds, interval_of_chance, judge_on_clear_pairs
+from facebench.reports.record import Interval, Measure, Score
+from scipy.stats import binom
+
+
+@pytest.mark.parametrize(("chance", "n"), [(0.5, 600), (0.004, 2400), (0.01, 100), (0.5, 6000), (0.0001, 50)])
+def test_the_interval_of_chance_is_the_binomials(chance: float, n: int) -> None:
+    low, high = interval_of_chance(chance, n)
+    expected = binom.ppf([0.005, 0.995], n, chance) / n
+    assert (low, high) == pytest.approx(tuple(expected), abs=0.002 if n == 6000 else 1e-12)
+
+
+def _score(name: str, value: float, *, n: int = 1000, chance: float = 0.01, on: str = "ignorant", **more) -> Score:
+    side = "utility" if name == "accuracy" else "privacy"
+    better = "higher" if side == "utility" else "lower"
+    return Score(measure=Measure(name=name, side=side, better=better, says=""), on=on, value=value, n=n,
+                 chance=chance, **more)  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "passed"), [(1.0, True), (0.9995, True), (0.99, False)])
+def test_originals_must_be_found(value: float, passed: bool) -> None:
+    (check,) = bounds("original", [_score("leak@1 image", value)])
+    assert check.passed is passed
+
+
+@pytest.mark.parametrize(("value", "passed"), [(0.01, True), (0.018, True), (0.03, False), (0.0, False)])
+def test_noise_must_be_found_by_chance(value: float, passed: bool) -> None:
+    (check,) = bounds("noise", [_score("leak@1", value)])
+    assert check.passed is passed
+
+
+def test_noise_that_all_resembles_one_person_is_judged_by_the_interval_over_people() -> None:
+    wide = Interval(low=0.0, high=0.06, kind="cluster-bootstrap")
+    (check,) = bounds("noise", [_score("leak@1", 0.03, intervals=(wide,))])
+    assert check.passed
+
+
+@pytest.mark.parametrize(("value", "passed"), [(0.5, True), (0.54, True), (0.6, False)])
+def test_noise_must_teach_nothing(value: float, passed: bool) -> None:
+    (check,) = bounds("noise", [_score("accuracy", value, n=600, chance=0.5, on="lfw")])
+    assert check.passed is passed
+
+
+def test_other_methods_have_no_bounds() -> None:
+    assert bounds("facemae", [_score("leak@1", 0.9)]) == []
+
+
+def test_a_judge_that_recognizes_nobody_fails() -> None:
+    assert judge_on_clear_pairs({"lfw": 0.95, "agedb_30": 0.6}).passed
+    assert not judge_on_clear_pairs({"lfw": 0.6, "agedb_30": 0.95}).passed
+    assert not judge_on_clear_pairs({"lfw": None}).passed
+    assert not judge_on_clear_pairs({}).passed

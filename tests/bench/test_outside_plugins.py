@@ -1,0 +1,75 @@
+"""A method and a metric of another package, one file each, are listed, run, and on the board."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+METHOD = """
+    from facebench.methods.base import Method
+
+    class Negative(Method):
+        '''The photographic negative. Source: this test.'''
+
+        random = False
+
+        def load(self, fitted, *, device):
+            return lambda faces, seeds: 255 - faces
+"""
+METRIC = """
+    from facebench.bench.metrics.base import Metric
+    from facebench.reports.intervals import wilson
+    from facebench.reports.record import Measure, Score
+
+    class Agreement(Metric):
+        '''Share of pairs on the right side of a fixed similarity. Source: this test.'''
+
+        at: float = 0.5
+
+        def __call__(self, scores, on):
+            right = int(((scores.similarity > self.at) == scores.same).sum())
+            n = len(scores.same)
+            measure = Measure(name="agreement", side="utility", better="higher", says="see above", headline=True)
+            return Score(measure=measure, on=on, value=right / n, n=n, intervals=(wilson(right, n),)), None
+"""
+RECIPE = """
+synthetic: {people: 40, images: 3, pairs: 20}
+recognizer: {architecture: small, dim: 32, steps: 2, batch: 8}
+judge: {architecture: small, dim: 32, steps: 2, batch: 8}
+metrics: [accuracy, {use: agreement, at: 0.25}]
+"""
+
+
+def test_a_method_and_a_metric_of_another_package(tmp_path: Path) -> None:
+    (tmp_path / "fb_negative.py").write_text(textwrap.dedent(METHOD))
+    (tmp_path / "fb_agreement.py").write_text(textwrap.dedent(METRIC))
+    info = tmp_path / "fb_outside-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fb-outside\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[facebench.methods]\nnegative = fb_negative:Negative\n"
+        "[facebench.metrics]\nagreement = fb_agreement:Agreement\n"
+    )
+    (tmp_path / "tiny.yaml").write_text(RECIPE)
+
+    def bench(*args: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "facebench.bench", *args], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False,
+        )  # fmt: skip
+        assert done.returncode in (0, 1), done.stderr
+        return done.stdout
+
+    found = json.loads(bench("list", "--json"))
+    assert found["methods"]["negative"] == "The photographic negative. Source: this test."
+    assert "agreement" in found["metrics"]
+    shown = bench("run", "--method", "negative", "--recipe", "tiny.yaml", "--tracking-uri", "none", "-q")
+    assert "negative on synthetic" in shown
+    assert "agreement" in shown
+    board = bench("report")
+    assert "negative" in board
+    assert "agreement" in board

@@ -1,0 +1,57 @@
+"""Intervals against scipy, against the protocol's numbers, and by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from facebench.reports.intervals import cluster_bootstrap, wilson
+from scipy.stats import binomtest
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (10, 10), (1, 7), (5964, 6000), (3, 1000), (500, 1000)])
+@pytest.mark.parametrize("level", [0.95, 0.99])
+def test_wilson_is_scipys(hits: int, n: int, level: float) -> None:
+    expected = binomtest(hits, n).proportion_ci(level, method="wilson")
+    found = wilson(hits, n, level)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert found.kind == "wilson"
+
+
+@pytest.mark.parametrize(
+    ("n", "accuracy", "half_width"),
+    [(6000, 0.994, 0.20), (6000, 0.985, 0.31), (6000, 0.92, 0.69), (7000, 0.956, 0.48), (6000, 0.62, 1.23)],
+)
+def test_half_widths_are_those_that_verification_sets_are_known_for(n: int, accuracy: float, half_width: float) -> None:
+    found = wilson(round(n * accuracy), n)
+    assert 100 * (found.high - found.low) / 2 == pytest.approx(half_width, abs=0.006)
+
+
+def test_wilson_refuses_what_is_no_count() -> None:
+    for hits, n in ((-1, 5), (6, 5), (0, 0)):
+        with pytest.raises(ValueError, match="expected 0 <= successes <= n"):
+            wilson(hits, n)
+
+
+def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
+    """People differ in how often they are found: probes of one person are not independent trials."""
+    random = np.random.default_rng(0)
+    covered = naive = 0
+    draws = 300
+    for draw in range(draws):
+        rates = random.beta(1, 3, size=120)  # mean 0.25
+        clusters = np.repeat(np.arange(120), 6)
+        values = (random.random(720) < rates[clusters]).astype(float)
+        found = cluster_bootstrap(values, clusters, seed=draw, resamples=400)
+        covered += found.low <= 0.25 <= found.high
+        plain = wilson(int(values.sum()), 720)
+        naive += plain.low <= 0.25 <= plain.high
+    assert 0.91 <= covered / draws <= 0.98
+    assert naive < covered  # which is why it is not the printed one
+
+
+def test_the_bootstrap_is_seeded_and_keeps_clusters_together() -> None:
+    values, clusters = np.array([1.0, 1.0, 0.0, 0.0]), np.array([7, 7, 3, 3])
+    first = cluster_bootstrap(values, clusters, seed=1)
+    assert first == cluster_bootstrap(values, clusters, seed=1)
+    assert (first.low, first.high) == (0.0, 1.0)
+    assert cluster_bootstrap(np.ones(5), np.arange(5), seed=0).low == 1.0
