@@ -109,9 +109,10 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
 
 def _fingerprint(source: FaceSource | PairSource, store: Store) -> str:
     """A source's fingerprint, kept under the size and time stamp of its files so that it is hashed once."""
-    files = [file for _, value in source if isinstance(value, Path) for file in _files(value)]
-    if not files:
+    named = [_files(value) for _, value in source if isinstance(value, Path)]
+    if not named or not all(named):  # of a folder of images no time stamp tells whether one has changed
         return source.fingerprint()
+    files = [file for group in named for file in group]
     state = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     key = digest([type(source).__name__, type(source).version, source.model_dump(mode="json"), state])
     kept = store.root / "fingerprints" / f"{key}.json"

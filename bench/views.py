@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..datasets import cards
-from ..datasets.base import FaceSource, PairSource
+from ..datasets.base import DataError, FaceSource, PairSource
 from ..methods.base import Method
 from ..reports import ledger
 from .attacks.base import Attack
@@ -88,6 +88,8 @@ def dataset_list(root: Path, *, as_json: bool) -> str:
             state = f"here, with {', '.join(found.pairs) or 'no verification set'}"
         except cards.MissingData:
             state = "not here"
+        except DataError:
+            state = "here, but it cannot be used as it is: `bench data verify` says why"
         rows.append({"name": name, "identities": card.identities, "images": card.images, "state": state,
                      "title": card.title})  # fmt: skip
     if as_json:

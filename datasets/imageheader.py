@@ -20,6 +20,7 @@ MAX_BYTES = 4 * 2**20
 """More than an uncompressed image of LARGEST x LARGEST needs."""
 
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png", b"RIFF": ".webp", b"BM": ".bmp"}
+_segment = struct.Struct(">BBH").unpack_from
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG start-of-frame markers
 
 
@@ -84,19 +85,21 @@ def _jpeg(data: bytes) -> _Header:
     """Walk the markers up to the scan. Source: ITU T.81, B.1 and B.2."""
     at, frame = 2, None
     while True:
-        if data[at] != 0xFF:
+        sync, marker, length = _segment(data, at)
+        if sync != 0xFF:
             raise _Truncated
-        marker = data[at + 1]
-        if marker in _BARE:  # fill, or a marker with no segment
+        if marker in _BARE:
             at += 1 if marker == 0xFF else 2
             continue
-        if marker == 0xDA:
+        if marker == 0xDA:  # the scan begins
             break
         if marker in _FRAMES:
             if frame is not None:
                 raise _Truncated
             frame = struct.unpack_from(">BHHB", data, at + 4)
-        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+        if length < 2:
+            raise _Truncated
+        at += 2 + length
     if frame is None:
         raise _Truncated
     bits, height, width, channels = frame

@@ -44,6 +44,11 @@ def plan(*, seed: int, identities: Sequence[int], images: Sequence[int], series:
     """Work everything out but the pixels."""
     who = people(seed=seed, identities=identities)
     now = shots(who, seed=seed, identities=identities, images=images, series=series)
+    return plan_of(who, now)
+
+
+def plan_of(who: People, now: Shots) -> Plan:
+    """Work everything out but the pixels, for people under circumstances of one's own."""
     return Plan(who, now, sketch(who, now), _colours(who, now))
 
 

@@ -84,13 +84,14 @@ def _hair(who: People, now: Shots, head: Head) -> tuple[Floats, Floats]:
     behind = np.concatenate(
         (around(np.minimum(low, starts[0]), puff)[:, ::-1], around(np.maximum(high, starts[1]), puff)), axis=1
     )
-    outer = []
-    for sign, turn in ((-1, low), (1, high)):
-        # and the strip of hair before it closes
-        bare = (sign * turn < sign * edge(y, sign)) & (y > line)
-        outer.append(np.where(bare[..., None], around(turn, skin), around(turn, puff)))
     rings = head.at(line + _INNER * (np.maximum(end, line + 1) - line))
-    rings = rings._replace(width=np.where(rings.y > 0, np.maximum(rings.width, 0.8 * ears), rings.width))
-    low, high = head.limits(rings)
-    inner = [around(np.clip(edge(rings.y, sign), low, high), rings) for sign in (-1, 1)]
+    hanging = rings._replace(width=np.where(rings.y > 0, np.maximum(rings.width, 0.8 * ears), rings.width))
+    outer, inner = [], []
+    for sign, wide, close, strand in zip((-1, 1), (low, high), head.limits(skin), head.limits(rings), strict=True):
+        # and the strip of hair before it closes on that side
+        bare = (sign * wide < sign * edge(y, sign)) & (y > line)
+        outer.append(np.where(bare[..., None], around(close, skin), around(wide, puff)))
+        at = edge(rings.y, sign)
+        bare = sign * strand < sign * at
+        inner.append(np.where(bare[..., None], around(strand, rings), around(at, hanging)))
     return behind, np.concatenate((outer[0][:, ::-1], outer[1], inner[1][:, ::-1], inner[0]), axis=1)

@@ -12,12 +12,13 @@ all rebuilt features are rotated together, so they never ask that a rebuilt face
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn.functional import huber_loss, normalize
+from torch.nn.functional import huber_loss
 
 Relation: TypeAlias = Literal["gram", "distance", "cross"]
 
@@ -62,6 +63,9 @@ def relation_loss(rebuilt: Tensor, original: Tensor, *, kind: Relation = "gram")
         original: [B, D], features of the originals, in the same order; nothing is learned through them.
         kind: `gram`, `distance` or `cross`; the functions of these names say exactly what is compared.
 
+    Returns:
+        NaN where a feature has no direction (all zero) or no length that float32 can hold.
+
     Raises:
         ValueError: fewer than two faces, or shapes that differ.
     """
@@ -71,7 +75,13 @@ def relation_loss(rebuilt: Tensor, original: Tensor, *, kind: Relation = "gram")
             f"got {list(rebuilt.shape)} and {list(original.shape)}"
         )
     # in float32 whatever the features came in: differences of near-equal cosines vanish in bfloat16
-    return RELATIONS[kind](normalize(rebuilt.float()), normalize(original.detach().float()))
+    return RELATIONS[kind](_unit(rebuilt.float()), _unit(original.detach().float()))
+
+
+def _unit(features: Tensor) -> Tensor:
+    """[B, D], rows of length 1; NaN rather than a silent zero where that cannot be."""
+    length = features.norm(dim=1, keepdim=True)
+    return features / torch.where(length.isfinite() & (length > 0), length, math.nan)
 
 
 def _distances(features: Tensor) -> Tensor:

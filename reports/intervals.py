@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from .record import Interval
 
+_AT_ONCE = 500_000
+"""So many draws are held in memory at once."""
+
 
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """Wilson's score interval for a share of independent trials.
@@ -17,10 +20,11 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     Source: Wilson, Probable inference, JASA 22 (1927).
 
     Raises:
-        ValueError: unless 0 <= successes <= n and n > 0.
+        ValueError: unless 0 <= successes <= n and n > 0, and 0 < level < 1.
     """
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"wilson: expected 0 <= successes <= n and n > 0, got {successes} of {n}")
+    _check(level, "wilson")
     z = NormalDist().inv_cdf((1 + level) / 2)
     share, weight = successes / n, z * z / n
     centre = (share + weight / 2) / (1 + weight)
@@ -40,23 +44,43 @@ def cluster_bootstrap(
 ) -> Interval:
     """Percentile interval for the mean of values that come in clusters, such as the probes of one person.
 
+    Whole clusters are drawn with replacement and their values pooled, so a person with many probes weighs more,
+    as in the mean itself. With fewer than some 20 clusters it is too narrow, as every percentile bootstrap is.
+
     Args:
         values: [N], in [0, 1].
-        clusters: [N], which values belong together; whole clusters are resampled with replacement.
+        clusters: [N], which values belong together.
         seed: of the resampling.
         resamples: how many.
         level: of confidence.
+
+    Raises:
+        ValueError: no values, shapes that differ, values outside [0, 1], or a level or count out of range.
     """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or not len(values) or np.shape(clusters) != values.shape:
+        raise ValueError(
+            "cluster bootstrap: expected values [N] and clusters [N], N > 0, "
+            f"got {values.shape} and {np.shape(clusters)}"
+        )
+    if not ((values >= 0) & (values <= 1)).all():  # NaN fails it, too
+        raise ValueError("cluster bootstrap: expected values from 0 to 1, got others or NaN")
+    if resamples < 1:
+        raise ValueError(f"cluster bootstrap: expected at least 1 resample, got {resamples}")
+    _check(level, "cluster bootstrap")
     _, place = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(place, weights=np.asarray(values, dtype=np.float64))
-    sizes = np.bincount(place).astype(np.float64)
-    random = np.random.default_rng(seed)
+    sums, sizes = np.bincount(place, weights=values), np.bincount(place).astype(np.float64)
+    random, people = np.random.default_rng(seed), len(sums)
     means = np.empty(resamples)
-    for start in range(0, resamples, 100):  # bounds memory at 100 rows
-        rows = min(100, resamples - start)
-        drawn = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=rows)
-        means[start : start + rows] = (drawn @ sums) / (drawn @ sizes)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(
-        low=float(np.clip(low, 0, 1)), high=float(np.clip(high, 0, 1)), level=level, kind="cluster-bootstrap"
-    )
+    rows = max(1, _AT_ONCE // people)
+    for start in range(0, resamples, rows):
+        drawn = random.integers(people, size=(min(rows, resamples - start), people))
+        means[start : start + rows] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    # sums of floats may leave [0, 1] by a rounding error
+    low, high = np.clip(np.quantile(means, [(1 - level) / 2, (1 + level) / 2]), 0, 1).tolist()
+    return Interval(low=low, high=high, level=level, kind="cluster-bootstrap")
+
+
+def _check(level: float, what: str) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"{what}: expected a level between 0 and 1, got {level}")

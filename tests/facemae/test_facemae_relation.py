@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from facebench.facemae.relation import RELATIONS, relation_loss
@@ -72,3 +74,10 @@ def test_the_distance_of_equal_faces_has_a_finite_gradient():
 def test_fewer_than_two_faces_or_other_shapes_are_refused(shapes):
     with pytest.raises(ValueError, match="at least 2 faces"):
         relation_loss(torch.ones(shapes[0]), torch.ones(shapes[1]))
+
+
+@pytest.mark.parametrize("bad", [0.0, 1e38, math.inf, math.nan])
+def test_features_without_direction_or_length_do_not_pass_for_equal(bad):
+    rebuilt = torch.ones(3, 20)
+    rebuilt[1] = bad
+    assert math.isnan(relation_loss(rebuilt, torch.ones(3, 20)))

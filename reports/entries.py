@@ -1,0 +1,143 @@
+"""A record in a tracker's terms: flat parameters, comparable metrics, tags, and loss curves by step.
+
+Nothing here knows MLflow; the limits are its limits (names of 250 characters; old servers cut values at 500).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .record import RunRecord, Score
+
+MOST_POINTS = 1000
+"""Points of one loss curve; of a longer one every n-th step is taken, the last one always."""
+LONGEST_NAME = 250
+LONGEST_VALUE = 500
+
+
+def word(name: str) -> str:
+    """A name as one part of a metric's name: `@` is `_at_`, all but letters, digits, `_`, `-`, `.` becomes `_`.
+
+    `leak@1 image` is `leak_at_1_image`. The dots at both ends go too: a tracker takes them for folders.
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name.replace("@", "_at_")).strip(".") or "_"
+
+
+def parameters(record: RunRecord) -> dict[str, str]:
+    """Configuration, method, roles, and judge; a value that is too long says where the whole one is."""
+    parts = {
+        "config": record.config,
+        "method": record.method_spec,
+        "roles": {name: role.model_dump() for name, role in record.roles.items()},
+        "judge": record.judge,
+    }
+    found = {"seed": str(record.seed), "dataset": record.dataset, "recipe": record.recipe}
+    found.update((name, _cut(value)) for name, value in _flat(parts))
+    return found
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        name = f"{prefix}{word(str(key))}"
+        if isinstance(item, Mapping) and item:
+            yield from _flat(item, f"{name}.")
+        else:
+            yield name[:LONGEST_NAME], item if isinstance(item, str) else json.dumps(item, sort_keys=True)
+
+
+def _cut(value: str) -> str:
+    tail = f"... ({len(value)} characters; see the record)"
+    return value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - len(tail)] + tail
+
+
+def metrics(record: RunRecord) -> dict[str, float]:
+    """Scores with their bounds, and seconds; a score without a number is left out."""
+    found = {f"seconds/{word(stage.name)}": stage.seconds for stage in record.stages}
+    found["seconds/all"] = sum(found.values())
+    for score in record.scores:
+        if score.value is not None:
+            found.update(_score(score, score.value))
+    return {name[:LONGEST_NAME]: float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def _score(score: Score, value: float) -> dict[str, float]:
+    leaks = score.measure.side == "privacy" and score.measure.better == "lower"
+    side = "leakage" if leaks else score.measure.side
+    name = f"{side}/{word(score.on)}/{word(score.measure.name)}"
+    found: dict[str, float] = {f"{name}/{word(key)}": item for key, item in score.detail.items() if item is not None}
+    found |= {name: value, f"{name}/n": float(score.n)}
+    if score.intervals:
+        found |= {f"{name}/low": score.intervals[0].low, f"{name}/high": score.intervals[0].high}
+    if score.chance is not None:
+        found[f"{name}/chance"] = score.chance
+    return found
+
+
+def tags(record: RunRecord) -> dict[str, str]:
+    """What runs are filtered by, and what a reader has to be told."""
+    failed = [f"{check.name}: {check.says}" for check in record.checks if not check.passed]
+    found = {
+        "facebench.record": record.name,
+        "facebench.layout": str(record.layout),
+        "method": record.method,
+        "dataset": record.dataset,
+        "recipe": record.recipe,
+        "recipe_hash": record.recipe_hash,
+        "data_hash": record.data_hash,
+        "seed": str(record.seed),
+        "attackers": ", ".join(record.attackers),
+        "overlap": record.overlap,
+        "unreliable": "yes" if failed else "no",
+    }
+    found.update((f"stage.{word(stage.name)}", stage.key) for stage in record.stages)
+    found.update((f"machine.{name}", value) for name, value in _flat(record.machine))
+    told = [f"* check failed: {text}" for text in failed] + [f"* {note}" for note in record.notes]
+    if told:
+        found["mlflow.note.content"] = "\n".join(told)
+    return {name[:LONGEST_NAME]: value[:4000] for name, value in found.items()}
+
+
+def curves(logs: Mapping[str, Path]) -> Iterator[tuple[str, int, float]]:
+    """Loss curves as (name, step, value), named `<stage>/<quantity>`.
+
+    Args:
+        logs: training logs by stage: JSON lines with `step` and numbers. Lines that are not (a run that was killed
+            while writing leaves half of one) and numbers that are not finite are passed over.
+    """
+    for stage, path in logs.items():
+        lines = list(log_lines(path))
+        every = max(1, math.ceil(len(lines) / MOST_POINTS))
+        for n, line in enumerate(lines):
+            if n % every and n != len(lines) - 1:
+                continue
+            for key, value in line.items():
+                if key != "step":
+                    yield f"{word(stage)}/{word(key)}"[:LONGEST_NAME], int(line["step"]), value
+
+
+def log_lines(path: Path) -> Iterator[dict[str, float]]:
+    """The numbers of a training log, line by line, those of sound lines; each has a `step`.
+
+    Raises:
+        OSError: the log cannot be read.
+    """
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            try:
+                line = json.loads(text)
+            except (ValueError, RecursionError):
+                continue
+            if not isinstance(line, dict):
+                continue
+            numbers = {
+                str(key): float(value)
+                for key, value in line.items()
+                if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+            }
+            if "step" in numbers:
+                yield numbers

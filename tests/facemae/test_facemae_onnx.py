@@ -1,0 +1,248 @@
+"""ONNX judges: preprocessing, batches, and what a file that is no face embedder is answered."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from facebench.facemae.embedder import WeightsError
+from facebench.facemae.onnx_embedder import OnnxEmbedder, available_processors
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+DATA = Path(os.environ.get("FACEBENCH_DATA", "../shared/data")).resolve()
+FACE = ("N", 3, 112, 112)
+
+
+def faces(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, 3, 112, 112), dtype=torch.uint8, generator=generator)
+
+
+def write(
+    path: Path,
+    *,
+    inputs: tuple[tuple[object, ...], ...] = (FACE,),
+    outputs: tuple[str, ...] = ("vector",),
+    nodes: list[onnx.NodeProto] | None = None,
+    weights: list[onnx.TensorProto] | None = None,
+    kind: int = TensorProto.FLOAT,
+) -> Path:
+    """A model that takes the mean of each 56 x 56 quarter of each channel: [N, 3, 112, 112] to [N, 12]."""
+    pool = helper.make_node("AveragePool", ["face"], ["means"], kernel_shape=[56, 56], strides=[56, 56])
+    flat = helper.make_node("Flatten", ["means"], ["vector"])
+    names = ["face", "other"]
+    graph = helper.make_graph(
+        [pool, flat] if nodes is None else nodes,
+        "embedder",
+        [helper.make_tensor_value_info(n, kind, s) for n, s in zip(names, inputs, strict=False)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        initializer=weights or [],
+    )
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("elsewhere", 1)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    return path
+
+
+def quarters(images: torch.Tensor, *, flip: bool) -> NDArray[np.float64]:
+    """What `write`'s model should see of 0..255."""
+    numbers = images.double().numpy()
+    both = numbers + numbers[..., ::-1] if flip else numbers
+    return both.reshape(-1, 3, 2, 56, 2, 56).mean(axis=(3, 5))
+
+
+def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    flat = vectors.reshape(len(vectors), -1)
+    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+
+MEAN = np.array([0.485, 0.456, 0.406])[:, None, None]
+DEVIATION = np.array([0.229, 0.224, 0.225])[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ("preset", "scale"),
+    [
+        ("arcface", lambda x: (x - 127.5) / 127.5),
+        ("arcface128", lambda x: (x - 127.5) / 128),
+        ("imagenet", lambda x: (x / 255 - MEAN) / DEVIATION),
+        ("raw", lambda x: x),
+        ("unit", lambda x: x / 255),
+    ],
+)
+@pytest.mark.parametrize("bgr", [False, True])
+def test_the_declared_preprocessing_is_used_and_no_guess(preset: str, scale: object, bgr: bool, tmp_path: Path) -> None:
+    images = faces(3)
+    expected = scale(quarters(images, flip=False))  # type: ignore[operator]
+    if bgr:
+        expected = expected[:, ::-1]
+    got = OnnxEmbedder(write(tmp_path / "m.onnx"), preset, bgr=bgr).embed(images, flip=False)  # type: ignore[arg-type]
+    np.testing.assert_allclose(got, unit(expected), atol=2e-4)
+
+
+@pytest.mark.parametrize("first", ["N", 1, 4])
+def test_any_number_of_faces_goes_through_open_and_fixed_batches(first: object, tmp_path: Path) -> None:
+    judge = OnnxEmbedder(write(tmp_path / "m.onnx", inputs=((first, 3, 112, 112),)), "raw")
+    images, seen = faces(6), []
+    got = judge.embed(images, batch=5, progress=lambda done, total: seen.append((done, total)))
+    np.testing.assert_allclose(got, unit(quarters(images, flip=True)), atol=1e-5)
+    assert got.dtype == np.float32
+    assert seen[-1] == (6, 6)
+    assert judge.embed(images[:0]).shape == (0, 12)
+
+
+def test_a_batch_of_one_that_the_shape_does_not_tell_is_found_out(tmp_path: Path) -> None:
+    pool = helper.make_node("AveragePool", ["face"], ["means"], kernel_shape=[56, 56], strides=[56, 56])
+    flat = helper.make_node("Reshape", ["means", "shape"], ["vector"])
+    shape = numpy_helper.from_array(np.array([1, -1]), "shape")
+    judge = OnnxEmbedder(write(tmp_path / "m.onnx", nodes=[pool, flat], weights=[shape]), "raw")
+    np.testing.assert_allclose(judge.embed(faces(3)), unit(quarters(faces(3), flip=True)), atol=1e-5)
+
+
+def test_insightface_runs_it_and_onnxruntime_where_insightface_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from insightface.model_zoo import arcface_onnx
+
+    path, calls = write(tmp_path / "m.onnx"), []
+    forward = arcface_onnx.ArcFaceONNX.forward
+    monkeypatch.setattr(arcface_onnx.ArcFaceONNX, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
+    first = OnnxEmbedder(path, "arcface", bgr=True).embed(faces(2))
+    assert calls
+
+    def refuse(self: object, *args: object, **more: object) -> None:
+        raise AssertionError("no")
+
+    monkeypatch.setattr(arcface_onnx.ArcFaceONNX, "__init__", refuse)
+    calls.clear()
+    np.testing.assert_allclose(OnnxEmbedder(path, "arcface", bgr=True).embed(faces(2)), first, atol=1e-6)
+    assert not calls
+
+
+def dividing(path: Path) -> Path:
+    """x / (x - 7): a face of 7s gives infinity, one of 0s gives zeros."""
+    seven = numpy_helper.from_array(np.float32(7), "seven")
+    nodes = [
+        helper.make_node("Flatten", ["face"], ["flat"]),
+        helper.make_node("Sub", ["flat", "seven"], ["less"]),
+        helper.make_node("Div", ["flat", "less"], ["vector"]),
+    ]
+    return write(path, nodes=nodes, weights=[seven])
+
+
+def test_faces_it_fails_on_are_rows_of_nan_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    judge = OnnxEmbedder(dividing(tmp_path / "m.onnx"), "raw")
+    images = torch.full((3, 3, 112, 112), 100, dtype=torch.uint8)
+    images[0], images[2] = 7, 0
+    with caplog.at_level(logging.WARNING):
+        got = judge.embed(images)
+    assert np.isnan(got[[0, 2]]).all()
+    assert np.isfinite(got[1]).all()
+    assert "no usable embedding for 2 of 3 faces" in caplog.text
+    with pytest.raises(WeightsError, match=r"m\.onnx: expected finite embeddings, got NaN.* all 1 faces"):
+        judge.embed(images[:1])
+
+
+def flatten() -> list[onnx.NodeProto]:
+    return [helper.make_node("Flatten", ["face"], ["vector"])]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"inputs": (("N", 3, 160, 160),), "nodes": flatten()}, r"float32 \[N, 3, 112, 112\], got .* 160, 160\]"),
+        ({"inputs": (("N", 112, 112, 3),), "nodes": flatten()}, r"got .*112, 112, 3\]; channels last"),
+        ({"inputs": (("N", 3),), "nodes": flatten()}, r"expected float32 \[N, 3, 112, 112\]"),
+        ({"kind": TensorProto.FLOAT16, "nodes": [helper.make_node("Cast", ["face"], ["vector"], to=1)]}, "float16"),
+        ({"inputs": (FACE, FACE), "nodes": [helper.make_node("Add", ["face", "other"], ["vector"])]}, "got 2 and 1"),
+        ({"outputs": ("vector", "means")}, "got 1 and 2"),
+        ({"nodes": [helper.make_node("Identity", ["face"], ["vector"])]}, r"expected \[1, D\] for 1 faces, got \[1, 3"),
+        ({"nodes": [helper.make_node("Magic", ["face"], ["vector"], domain="elsewhere")]}, "standard operators"),
+    ],
+)  # fmt: skip
+def test_models_of_another_kind_say_what_was_expected(how: dict[str, object], says: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=says) as caught:
+        OnnxEmbedder(write(tmp_path / "m.onnx", **how), "arcface")  # type: ignore[arg-type]
+    assert "m.onnx" in str(caught.value)
+
+
+def test_files_that_are_no_onnx_are_refused(tmp_path: Path) -> None:
+    good = write(tmp_path / "good.onnx").read_bytes()
+    for bad in (b"", b"\x00" * 50, b"not a model", good[: len(good) // 2], os.urandom(500)):
+        (tmp_path / "m.onnx").write_bytes(bad)
+        with pytest.raises(WeightsError, match=r"m\.onnx: expected"):
+            OnnxEmbedder(tmp_path / "m.onnx", "arcface")
+    with pytest.raises(WeightsError, match=r"none\.onnx: expected a file"):
+        OnnxEmbedder(tmp_path / "none.onnx", "arcface")
+
+
+def test_an_undeclared_preprocessing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"expected one of arcface, arcface128, imagenet, raw, unit, got 'torch'"):
+        OnnxEmbedder(write(tmp_path / "m.onnx"), "torch")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "beside.bin"])
+def test_weights_in_other_files_are_refused(location: str, nested: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for secret in (tmp_path / "secret", folder / "beside.bin"):
+        secret.write_bytes(bytes(48))
+    outside = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[12], data_location=TensorProto.EXTERNAL)
+    outside.external_data.add(key="location", value=location)
+    pool = helper.make_node("AveragePool", ["face"], ["means"], kernel_shape=[56, 56], strides=[56, 56])
+    flat = helper.make_node("Flatten", ["means"], ["flat"])
+    add = helper.make_node("Add", ["flat", "w"], ["vector"])
+    weights = [outside]
+    if nested:
+        constant, weights = helper.make_node("Constant", [], ["w"], value=outside), []
+        inner = helper.make_graph([constant], "inner", [], [helper.make_tensor_value_info("w", 1, [12])])
+        yes = helper.make_node("Constant", [], ["yes"], value=numpy_helper.from_array(np.array(True)))
+        either = helper.make_node("If", ["yes"], ["w"], then_branch=inner, else_branch=inner)
+        nodes = [yes, either, pool, flat, add]
+    else:
+        nodes = [pool, flat, add]
+    path = write(folder / "m.onnx", nodes=nodes, weights=weights)
+    with pytest.raises(
+        WeightsError, match="expected all weights inside the file, got tensors that point to other files"
+    ):
+        OnnxEmbedder(path, "raw")
+
+
+def test_only_faces_as_bytes_are_taken(tmp_path: Path) -> None:
+    judge = OnnxEmbedder(write(tmp_path / "m.onnx"), "raw")
+    with pytest.raises(TypeError, match=re.escape("expected uint8 [N, 3, 112, 112], got torch.float32")):
+        judge.embed(faces(1).float())
+
+
+def test_at_least_one_processor_is_available() -> None:
+    assert 1 <= available_processors() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_the_ms1m_judge_reaches_its_published_accuracy_on_lfw() -> None:
+    """99.42 % on aligned LFW by its authors; the packed pairs are JPEG once more, so 0.3 points either way."""
+    weights, pairs_file = DATA.parent / "weights" / "mobilefacenet_ms1m.onnx", DATA / "faces_celeba_112x112" / "lfw.bin"
+    if not weights.exists() or not pairs_file.exists():
+        pytest.skip(f"no {weights} or no {pairs_file}")
+    from facebench.bench.metrics.accuracy import Accuracy
+    from facebench.bench.metrics.base import PairScores
+    from facebench.datasets.bin import Bin
+
+    pairs = Bin(path=pairs_file).open()
+    assert len(pairs.same) == 6000
+    judge, start = OnnxEmbedder(weights, "imagenet"), time.perf_counter()
+    first, second = judge.embed(pairs.first), judge.embed(pairs.second)
+    print(f"{2 * len(pairs.same) / (time.perf_counter() - start):.0f} faces a second, each with its mirror image")
+    similarity = (first.astype(np.float64) * second).sum(axis=1)
+    score, _ = Accuracy()(PairScores(similarity=similarity, same=pairs.same), "lfw")
+    print(f"accuracy {score.value:.4%}")
+    assert score.value == pytest.approx(0.994, abs=0.003)
