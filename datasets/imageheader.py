@@ -22,8 +22,6 @@ MAX_BYTES = 4 * 2**20
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png", b"RIFF": ".webp", b"BM": ".bmp"}
 _segment = struct.Struct(">BBH").unpack_from
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG start-of-frame markers
-
-
 _BARE = frozenset({0x01, 0xFF, *range(0xD0, 0xD9)})  # JPEG markers with no segment, and fill bytes
 
 

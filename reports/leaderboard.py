@@ -15,6 +15,8 @@ IGNORANT = frozenset({"ignorant", "other_image"})
 """Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
 BOUNDS = ("original", "noise")
 """Methods that mark the ends of both scales; no competitors, so not on the front."""
+SIDES = ("utility", "privacy", "cost")
+"""The order of columns."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,9 @@ class Cell:
     measure: Measure
     on: str
     values: tuple[float, ...]
-    """One a seed."""
+    """One a seed that has a number."""
     n: int
-    """Trials of one seed."""
+    """Trials of one seed, the fewest where seeds differ."""
     interval: Interval | None
     """Of one seed's value; None with several seeds, whose spread says more."""
     chance: float | None
@@ -55,15 +57,17 @@ class Row:
     attackers: tuple[str, ...]
     marks: tuple[str, ...]
     reasons: tuple[str, ...]
-    """Why a row is unreliable."""
+    """Why a row is unreliable: the sanity bounds that failed."""
+    missing: tuple[str, ...]
+    """Which headline numbers are missing, and why."""
     seconds: float
     """What making all stages took, mean over seeds."""
     worst: Cell | None = None
     """The headline: the highest leakage over the attacks run."""
     utility: float | None = None
-    """Mean of the headline utility over verification sets."""
+    """Mean over verification sets of the first headline utility; None where a set has no number."""
     front: bool = False
-    """Whether no other row is better on both sides."""
+    """Whether no other row is as good on both sides and better on one."""
 
 
 @dataclass
@@ -84,12 +88,12 @@ Board = tuple[Group, ...]
 
 
 def board(records: Iterable[RunRecord]) -> Board:
-    """Rows from records; those of different data, recipe, judge or attacks never share a rank.
+    """Rows from records, in whatever order; those of different data, recipe, judge or attacks never share a rank.
 
-    Within a group, rows come with the highest utility first.
+    Within a group, rows come with the best utility first, those without it last.
     """
     groups: dict[tuple[str, ...], list[RunRecord]] = defaultdict(list)
-    for record in records:
+    for record in sorted(records, key=lambda r: (r.created, r.name)):
         groups[record.dataset, record.recipe, record.recipe_hash, record.data_hash].append(record)
     return tuple(_group(key, members) for key, members in sorted(groups.items()))
 
@@ -98,20 +102,25 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord]) -> Group:
     by_method: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         by_method[json.dumps([record.method, record.method_spec], sort_keys=True)].append(record)
-    rows = [_row(sorted(members, key=lambda r: r.seed)) for members in by_method.values()]
-    _label(rows)
     found = {(s.on, s.measure.name): (s.on, s.measure) for r in records for s in r.scores if s.measure.headline}
-    columns = sorted(found.values(), key=lambda c: c[1].side != "utility")  # stable: else in the records' order
+    columns = sorted(found.values(), key=lambda c: SIDES.index(c[1].side))  # stable: else in the records' order
+    # a set on which no row has a number (too few pairs, say) is nobody's fault, and takes nobody's mean away
+    alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
+    rows = [_row(sorted(members, key=lambda r: r.seed), alive) for members in by_method.values()]
+    _label(rows)
+    main = next((measure for _, measure in columns if measure.side == "utility"), None)
+    sets = [(on, main.name) for on, measure in alive if main and measure.name == main.name]
     for row in rows:
-        _headline(row)
-    _front(rows)
-    rows.sort(key=lambda row: -1.0 if row.utility is None else row.utility, reverse=True)
+        _headline(row, sets)
+    sign = -1.0 if main and main.better == "lower" else 1.0
+    _front(rows, sign)
+    rows.sort(key=lambda row: (row.utility is None, -sign * (row.utility or 0.0), row.label))
     dataset, recipe, recipe_hash, data_hash = key
     judge = str(records[0].judge.get("file") or records[0].judge.get("kind") or "")
     return Group(dataset, recipe, recipe_hash, data_hash, judge, tuple(columns), rows)
 
 
-def _row(records: Sequence[RunRecord]) -> Row:
+def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -> Row:
     latest = {record.seed: record for record in records}  # of equal runs, the last one
     kept = list(latest.values())
     scores: dict[tuple[str, str], list[Score]] = defaultdict(list)
@@ -119,23 +128,29 @@ def _row(records: Sequence[RunRecord]) -> Row:
         for score in record.scores:
             if score.measure.headline and score.value is not None:
                 scores[score.on, score.measure.name].append(score)
+    missing = [text for on, measure in columns if (text := _missing(measure, on, kept))]
     reasons = tuple(dict.fromkeys(f"{c.name}: {c.says}" for r in kept for c in r.checks if not c.passed))
     marks = ["unreliable"] if reasons else []
+    if missing:
+        marks.append("incomplete")
     attackers = tuple(dict.fromkeys(name for record in kept for name in record.attackers))
     if attackers and set(attackers) <= IGNORANT:
         marks.append("ignorant-only")
     if len(kept) == 1:
         marks.append("one seed")
+    if any(sum(record.skipped.values()) for record in kept):
+        marks.append("images skipped")
     marks += [note.partition(":")[0] for note in dict.fromkeys(note for r in kept for note in r.notes)]
     return Row(
         label=kept[0].method,
         method=kept[0].method,
-        parameters=dict(kept[0].method_spec.get("parameters", {})),
+        parameters={**kept[0].method_spec.get("parameters", {}), "version": kept[0].method_spec.get("version")},
         seeds=tuple(latest),
-        cells={key: _cell(found, len(kept)) for key, found in scores.items()},
+        cells={key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores},
         attackers=attackers,
         marks=tuple(marks),
         reasons=reasons,
+        missing=tuple(missing),
         seconds=statistics.fmean(sum(stage.seconds for stage in record.stages) for record in kept),
     )
 
@@ -146,10 +161,18 @@ def _cell(scores: Sequence[Score], seeds: int) -> Cell:
         measure=first.measure,
         on=first.on,
         values=tuple(score.value for score in scores if score.value is not None),
-        n=first.n,
+        n=min(score.n for score in scores),
         interval=first.intervals[0] if seeds == 1 and first.intervals else None,
         chance=first.chance,
     )
+
+
+def _missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
+    """Which seeds have no number, and the first reason that is given."""
+    without = {r.seed: found for r in records if (found := r.score(measure.name, on)) is None or found.value is None}
+    notes = [score.note for score in without.values() if score and score.note]
+    seeds = ", ".join(map(str, without))
+    return f"{measure.name} on {on}, seed {seeds}{': ' + notes[0] if notes else ''}" if without else ""
 
 
 def _label(rows: Sequence[Row]) -> None:
@@ -160,22 +183,37 @@ def _label(rows: Sequence[Row]) -> None:
             name for name, value in row.parameters.items() if any(o.parameters.get(name) != value for o in others)
         )
         if differing:
-            row.label = f"{row.method} ({', '.join(f'{name}={row.parameters[name]}' for name in differing)})"
+            row.label = f"{row.method} ({', '.join(f'{name}={_short(row.parameters[name])}' for name in differing)})"
 
 
-def _headline(row: Row) -> None:
-    utility = [cell.mean for cell in row.cells.values() if cell.measure.side == "utility"]
-    row.utility = statistics.fmean(utility) if utility else None
-    leaks = [c for c in row.cells.values() if c.measure.side == "privacy" and c.measure.better == "lower"]
+def _short(value: Any) -> str:
+    """A parameter in a label; of a file's digest the first digits."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 24 else f"{text[:21]}..."
+
+
+def _headline(row: Row, sets: Sequence[tuple[str, str]]) -> None:
+    if sets and all(key in row.cells for key in sets):
+        row.utility = statistics.fmean(row.cells[key].mean for key in sets)
+    leaks = [
+        cell
+        for cell in row.cells.values()
+        if (cell.measure.side, cell.measure.better, cell.measure.unit) == ("privacy", "lower", "share")
+    ]
     row.worst = max(leaks, key=lambda cell: cell.mean, default=None)
 
 
-def _front(rows: Sequence[Row]) -> None:
-    """Mark the rows that no other row beats: at least as good on both sides, and better on one."""
+def _front(rows: Sequence[Row], sign: float) -> None:
+    """Mark the rows that no other row beats: at least as good on both sides, and better on one.
+
+    Bounds are no competitors: they are not on the front, though a method may be beaten by one. Rows that are
+    unreliable or incomplete have no place: a broken attack must not look like privacy.
+    """
     ranked = [
-        (row, row.utility, row.worst.mean)
+        (row, sign * row.utility, row.worst.mean)
         for row in rows
-        if row.utility is not None and row.worst is not None and row.method not in BOUNDS
+        if row.utility is not None and row.worst is not None and not row.reasons and not row.missing
     ]
     for row, useful, leaky in ranked:
-        row.front = not any(u >= useful and w <= leaky and (u > useful or w < leaky) for _, u, w in ranked)
+        beaten = any(u >= useful and w <= leaky and (u > useful or w < leaky) for _, u, w in ranked)
+        row.front = row.method not in BOUNDS and not beaten

@@ -35,6 +35,7 @@ def markdown(board: Board) -> str:
             _caption(group),
         ]
         reasons = [f"- `{row.label}` is unreliable: {reason}" for row in group.rows for reason in row.reasons]
+        reasons += [f"- `{row.label}` is incomplete: {what}" for row in group.rows for what in row.missing]
         parts.append("\n".join([*lines, *(["", *reasons] if reasons else [])]))
     return "\n\n".join([*parts, LEGEND]) + "\n"
 

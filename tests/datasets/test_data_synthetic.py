@@ -119,7 +119,7 @@ def test_threads_copies_and_processes_draw_the_same_faces(faces: SyntheticFaces)
 
 
 def test_the_fingerprint_tells_descriptions_apart() -> None:
-    descriptions = [
+    descriptions: list[Synthetic | SyntheticPairs] = [
         Synthetic(),
         Synthetic(people=501),
         Synthetic(images=11),

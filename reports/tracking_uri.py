@@ -1,0 +1,101 @@
+"""Where a mirror goes: tracking URIs, looked at before a run without importing MLflow and without touching anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+EXAMPLE = "sqlite:///mlflow.db"
+SERVERS = ("http", "https", "postgresql", "mysql", "mssql", "databricks")
+"""Contacted only when a record is mirrored."""
+MLFLOW_TABLES = {"alembic_version", "experiments"}
+
+
+class TrackingError(RuntimeError):
+    """A record that cannot be mirrored; the message says why and what to do. The record itself is not concerned."""
+
+
+def check(uri: str) -> None:
+    """Refuse a tracking URI that cannot work, before a run and not after it.
+
+    A SQLite file is opened for reading only; servers are not contacted.
+
+    Raises:
+        TrackingError: a folder or `file:` URI (MLflow 3.13 and later refuse file stores), an unknown kind of URI, a
+            file that is no SQLite or belongs to something else than MLflow, a folder that is missing or read-only.
+    """
+    database = sqlite_path(uri)
+    if database is not None:
+        _check_sqlite(uri, database)
+        return
+    scheme = uri.partition(":")[0].partition("+")[0].lower()
+    if uri != "databricks" and ("://" not in uri or scheme not in SERVERS):
+        stores = "MLflow no longer writes to folders; " if "://" not in uri or scheme == "file" else ""
+        raise TrackingError(
+            f"tracking URI {shown(uri)!r}: {stores}expected a database such as {EXAMPLE}, or a server such as "
+            "http://127.0.0.1:5000; give one with --tracking-uri, or --tracking-uri none"
+        )
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a `sqlite:` URI, absolute; None for other URIs.
+
+    Raises:
+        TrackingError: the URI names no file.
+    """
+    found = re.match(r"sqlite(\+\w+)?:(//)?/?", uri)
+    if not found:
+        return None
+    name = uri[found.end() :].partition("?")[0]
+    if not found.group().endswith(":///") or name in {"", ":memory:"}:
+        raise TrackingError(
+            f"tracking URI {uri!r}: names no file, so nothing would be kept; expected sqlite:/// and a path, "
+            f"relative ({EXAMPLE}) or absolute (sqlite:////home/me/mlflow.db)"
+        )
+    return Path.cwd() / name
+
+
+def canonical(uri: str) -> str:
+    """The URI under which a mirror is remembered: absolute, without user and password."""
+    database = sqlite_path(uri)
+    return f"sqlite:///{database}" if database is not None else shown(uri)
+
+
+def shown(uri: str) -> str:
+    """The URI without user and password, as messages and markers hold it."""
+    return re.sub(r"://[^/]*@", "://", uri)
+
+
+def _check_sqlite(uri: str, path: Path) -> None:
+    if not path.parent.is_dir():
+        raise TrackingError(f"tracking URI {uri!r}: the folder {path.parent} does not exist; make it, or name another")
+    present = path.exists()
+    writable = os.access(path.parent, os.W_OK) and (not present or os.access(path, os.R_OK | os.W_OK))
+    if not writable:
+        raise TrackingError(
+            f"tracking URI {uri!r}: {path} and its folder have to be writable, and are not; "
+            "change their permissions, or name another file with --tracking-uri"
+        )
+    if not present:
+        return
+    if not path.is_file():
+        raise TrackingError(f"tracking URI {uri!r}: {path} is not a file; expected a SQLite file, or none yet")
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)
+        try:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise TrackingError(
+            f"tracking URI {uri!r}: {path} cannot be read as a SQLite database ({error}); it was left as it is: "
+            "name another file with --tracking-uri"
+        ) from error
+    if tables and not tables >= MLFLOW_TABLES:
+        raise TrackingError(
+            f"tracking URI {uri!r}: expected MLflow's tables in {path}, got a database of something else with "
+            f"{len(tables)} tables; it was left as it is: name another file with --tracking-uri"
+        )
