@@ -90,7 +90,7 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
         except tracking.TrackingError as error:
             display.note(f"warning: {error}")
             return ""
-    return args.tracking_uri
+    return str(args.tracking_uri)
 
 
 def _draw(outcome: Outcome, out: Path, *, with_faces: bool) -> None:

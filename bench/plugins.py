@@ -86,7 +86,7 @@ def build(base: type[T], spec: T | Mapping[str, Any] | str, *, where: str) -> T:
     """
     if isinstance(spec, base):
         return spec
-    entry = {"use": spec} if isinstance(spec, str) else dict(spec)  # type: ignore[arg-type]
+    entry = {"use": spec} if isinstance(spec, str) else dict(spec)
     name = entry.pop("use", None)
     if not isinstance(name, str):
         raise PluginError(f"{where}: expected a name or {{use: NAME, ...}}, got {spec!r}")

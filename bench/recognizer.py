@@ -66,7 +66,7 @@ def train(
 
     from ..datasets.loader import Batches
     from ..facemae import embedder
-    from ..facemae.precision import autocast
+    from ..facemae.precision import autocast, layout
     from .margin import ArcMargin
 
     if faces.identities < 2:
@@ -75,7 +75,7 @@ def train(
         )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        network = embedder.build(how.architecture, dim=how.dim).to(device, memory_format=torch.channels_last)
+        network = layout(embedder.build(how.architecture, dim=how.dim), device)
         head = ArcMargin(faces.identities, how.dim, margin=how.margin, scale=how.scale).to(device)
     network.train()
     optimizer = torch.optim.SGD(
@@ -105,7 +105,7 @@ def train(
                         "lengthen the warm-up"
                     )
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 torch.nn.utils.clip_grad_norm_(weights, how.clip)
                 log.write(json.dumps({"step": step, "loss": value, "lr": schedule.get_last_lr()[0]}) + "\n")
                 optimizer.step()

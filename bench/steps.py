@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets.base import Faces, PairSource, Progress
+from ..datasets.base import Faces, Pairs, Progress
 from ..methods.base import Fit, Method
 from .attacks.base import Attack, Embeddings, Evidence
 from .config import ConfigError, Plan
@@ -50,6 +50,7 @@ class Steps:
     method: Method
     attacks: dict[str, Attack]
     all: list[Step] = field(default_factory=list)
+    _decoded: dict[str, Pairs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plan, data = self.plan, self.data
@@ -71,15 +72,14 @@ class Steps:
             "seed": plan.seed,
         }
         self.train = self._add("train", trained, "steps", self._train)
-        key: dict[str, Any]
-        for name in data.pairs:
-            key = {"weights": self._key(self.train), "pairs": data.pair_fingerprints[name]}
-            self._add(f"verify/{name}", key, "faces", self._verifier(name, judge=False))
         own = self._recognizer("judge", plan.judge, "A") if plan.attack.embedder is None else None
         self.own_judge = own
         self._judge = {**judge, "weights": self._key(own)}
-        for name in data.pairs:
-            key = {"judge": self._judge, "pairs": data.pair_fingerprints[name]}
+        key: dict[str, Any]
+        for name, pairs in data.pair_fingerprints.items():  # both looks at a set in a row: it is decoded once
+            key = {"weights": self._key(self.train), "pairs": pairs}
+            self._add(f"verify/{name}", key, "faces", self._verifier(name, judge=False))
+            key = {"judge": self._judge, "pairs": pairs}
             self._add(f"clear/{name}", key, "faces", self._verifier(name, judge=True))
         seen = {"judge": self._judge}
         self.original = self._add("embed/original", {**seen, "faces": data.ids["P"]}, "faces",
@@ -169,13 +169,19 @@ class Steps:
         def make(out: Path, progress: Progress) -> None:
             from .verify import verify
 
-            pairs: PairSource = self.data.pairs[name]
             embed = (
                 self._open_judge() if judge else network_embed(self.path(self.train) / WEIGHTS, device=self._device())
             )
-            verify(embed, pairs, out, progress=progress)
+            verify(embed, self._pairs(name), out, progress=progress)
 
         return make
+
+    def _pairs(self, name: str) -> Pairs:
+        """A verification set, decoded; the last one is kept."""
+        if name not in self._decoded:
+            self._decoded.clear()
+            self._decoded[name] = self.data.pairs[name].open()
+        return self._decoded[name]
 
     def _open_judge(self) -> Any:
         weights = self.path(self.own_judge) / WEIGHTS if self.own_judge else None

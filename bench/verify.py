@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.base import Faces, PairSource, Progress, silent
+from ..datasets.base import Faces, Pairs, Progress, silent
 from .attacks.base import Embeddings
 from .judge import Embed
 from .metrics.base import PairScores
@@ -22,16 +22,13 @@ class ScoresError(ValueError):
     """Kept scores that cannot be read; the message says which file and what to do."""
 
 
-def verify(embed: Embed, pairs: PairSource, out: Path, *, progress: Progress = silent) -> None:
+def verify(embed: Embed, pairs: Pairs, out: Path, *, progress: Progress = silent) -> None:
     """Score every pair of a verification set and keep scores and embeddings in the folder `out`.
 
     Source: the flip-summed, normalised embedding and the pair order of InsightFace's verification; a face the
     recognizer failed on gives a similarity of NaN.
-
-    Raises:
-        DataError: the set cannot be read.
     """
-    first, second, same = pairs.open()
+    first, second, same = pairs
     n = len(same)
     left = embed(first, lambda done, total: progress(done, 2 * n))
     right = embed(second, lambda done, total: progress(n + done, 2 * n))

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .board import Board, Group, Row
 from .entries import MOST_POINTS, log_lines, word
+from .leaderboard import BOUNDS, Board, Group, Row
 from .record import Curve, RunRecord
 
 if TYPE_CHECKING:
@@ -122,13 +122,12 @@ def plane(board: Board, out: Path) -> Path:
     Raises:
         OSError: the file cannot be written.
     """
-    groups = board.groups
-    figure = _figure(max(6.4, 5.4 * len(groups)), 4.8)
-    if not groups:
+    figure = _figure(max(6.4, 5.4 * len(board)), 4.8)
+    if not board:
         figure.text(0.5, 0.5, "no records", ha="center")
     panels = []
-    for n, group in enumerate(groups):
-        axes = figure.add_subplot(1, len(groups), n + 1)
+    for n, group in enumerate(board):
+        axes = figure.add_subplot(1, len(board), n + 1)
         panels.append((axes, _points(axes, group)))
     figure.canvas.draw()  # places of labels are known only when the layout is
     figure.set_layout_engine("none")
@@ -146,13 +145,17 @@ def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
             continue
         x, y = place
         bars: dict[str, Any] = {}
-        if row.worst.low is not None and row.worst.high is not None:
-            bars["yerr"] = [[max(0.0, y - 100 * row.worst.low)], [max(0.0, 100 * row.worst.high - y)]]
+        if row.worst and row.worst.interval:
+            interval = row.worst.interval
+            bars["yerr"] = [[max(0.0, y - 100 * interval.low)], [max(0.0, 100 * interval.high - y)]]
+        elif row.worst and row.worst.sd is not None:
+            bars["yerr"] = 100 * row.worst.sd
+        bound = row.method in BOUNDS
         axes.errorbar(
             x,
             y,
-            fmt="s" if row.bound else "o",
-            color="0.5" if row.bound else COLOURS[0] if row.front else COLOURS[1],
+            fmt="s" if bound else "o",
+            color="0.5" if bound else COLOURS[0] if row.front else COLOURS[1],
             markersize=6,
             fillstyle="none" if "unreliable" in row.marks else "full",
             elinewidth=1,
@@ -175,7 +178,7 @@ def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
 
 
 def _place(row: Row) -> tuple[float, float] | None:
-    if row.utility is None or row.worst.mean is None:
+    if row.utility is None or row.worst is None:
         return None
     return 100 * row.utility, 100 * row.worst.mean
 

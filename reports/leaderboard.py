@@ -13,7 +13,7 @@ from .record import Interval, Measure, RunRecord, Score
 
 IGNORANT = frozenset({"ignorant", "other_image"})
 """Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
-BOUNDS = ("original", "noise")
+BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""
 SIDES = ("utility", "privacy", "cost")
 """The order of columns."""
@@ -51,6 +51,8 @@ class Row:
     label: str
     method: str
     parameters: dict[str, Any]
+    version: int | None
+    """Of the method: raised when equal parameters give other images."""
     seeds: tuple[int, ...]
     cells: dict[tuple[str, str], Cell]
     """By what it was measured on and the measure's name."""
@@ -82,6 +84,11 @@ class Group:
     columns: tuple[tuple[str, Measure], ...]
     """What is measured on what: utility first, then privacy."""
     rows: list[Row] = field(default_factory=list)
+
+    @property
+    def main(self) -> Measure | None:
+        """The first headline utility, by whose mean over sets the rows are sorted."""
+        return next((measure for _, measure in self.columns if measure.side == "utility"), None)
 
 
 Board = tuple[Group, ...]
@@ -130,7 +137,9 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
                 scores[score.on, score.measure.name].append(score)
     missing = [text for on, measure in columns if (text := _missing(measure, on, kept))]
     reasons = tuple(dict.fromkeys(f"{c.name}: {c.says}" for r in kept for c in r.checks if not c.passed))
-    marks = ["unreliable"] if reasons else []
+    marks = [BOUNDS[kept[0].method]] if kept[0].method in BOUNDS else []
+    if reasons:
+        marks.append("unreliable")
     if missing:
         marks.append("incomplete")
     attackers = tuple(dict.fromkeys(name for record in kept for name in record.attackers))
@@ -144,7 +153,8 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
     return Row(
         label=kept[0].method,
         method=kept[0].method,
-        parameters={**kept[0].method_spec.get("parameters", {}), "version": kept[0].method_spec.get("version")},
+        parameters=dict(kept[0].method_spec.get("parameters", {})),
+        version=kept[0].method_spec.get("version"),
         seeds=tuple(latest),
         cells={key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores},
         attackers=attackers,
@@ -179,11 +189,11 @@ def _label(rows: Sequence[Row]) -> None:
     """Tell rows of one method apart by the parameters in which they differ."""
     for row in rows:
         others = [other for other in rows if other.method == row.method and other is not row]
-        differing = sorted(
-            name for name, value in row.parameters.items() if any(o.parameters.get(name) != value for o in others)
-        )
+        own = {**row.parameters, "version": row.version}
+        rest = [{**other.parameters, "version": other.version} for other in others]
+        differing = sorted(name for name, value in own.items() if any(other.get(name) != value for other in rest))
         if differing:
-            row.label = f"{row.method} ({', '.join(f'{name}={_short(row.parameters[name])}' for name in differing)})"
+            row.label = f"{row.method} ({', '.join(f'{name}={_short(own[name])}' for name in differing)})"
 
 
 def _short(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .record import RecordError, RunRecord, read
+from .record import RecordError, RunRecord, plain, read
 
 MARKER = ".mirror.json"
 """End of the name of the small files beside records that say where a record was mirrored to."""
@@ -18,18 +18,48 @@ def paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.json") if not path.name.endswith(MARKER))
 
 
-def load(folder: Path) -> list[RunRecord]:
-    """All records of a folder.
+def load(folder: Path, *, problems: list[str] | None = None) -> list[RunRecord]:
+    """All records of a folder; its subfolders are not read.
+
+    Args:
+        folder: holds `NAME.json` files.
+        problems: where given, what is wrong with a record is added here, and the sound ones are returned.
 
     Raises:
-        RecordError: one is damaged or far too large; a board over the others would look complete.
+        RecordError: one is damaged, far too large, or not named after itself, and `problems` is not given; a board
+            over the others would look complete.
     """
     records = []
     for path in paths(folder):
-        if path.stat().st_size > _LARGEST:
-            raise RecordError(
-                f"record {path}: expected at most {_LARGEST >> 20} MiB, got {path.stat().st_size >> 20} MiB; "
-                "move it out of the folder"
-            )
-        records.append(read(path))
+        try:
+            records.append(_load(path))
+        except RecordError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
     return records
+
+
+def _load(path: Path) -> RunRecord:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise RecordError(f"record {path}: cannot be read ({error.strerror or error})") from error
+    if size > _LARGEST:
+        raise RecordError(
+            f"record {path}: expected at most {_LARGEST >> 20} MiB, got {size >> 20} MiB; move it out of the folder"
+        )
+    record = read(path)
+    if record.name != path.stem:
+        raise RecordError(
+            f"record {path}: expected the record {path.stem!r}, got {record.name!r}; a copy under another name would "
+            "count twice: rename it or move it out of the folder"
+        )
+    try:
+        plain(record.model_dump())
+    except ValueError as error:
+        raise RecordError(
+            f"record {path}: expected finite numbers, got NaN or an infinite one ({error}); no run writes such a "
+            "record: move it out of the folder"
+        ) from error
+    return record

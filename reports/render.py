@@ -6,54 +6,100 @@ import csv as csv_format
 import io
 import json as json_format
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from .leaderboard import Board, Cell, Group, Row
 from .record import Measure
 
 LEGEND = (
-    "Utility is verification accuracy on ordinary faces of a recognizer trained on the private faces; leakage is the "
-    "share of private faces whose person an attacker finds among the originals (leak@1), with the source image in the "
-    "gallery (`ignorant`) and without it (`other_image`). In brackets the 95 % interval of one seed, or the standard "
-    "deviation over several. `*`: on the privacy-utility front. `ignorant-only`: no attacker who knows the method was "
-    "run, so low leakage is no guarantee."
+    "In brackets the interval (95 %) of one seed, or the standard deviation (sd) over several. `*`: on the "
+    "privacy-utility front: no other row is as good on both sides and better on one; bounds, unreliable and incomplete "
+    "rows are not on it. `ignorant-only`: no attacker who knows the method was run, so low leakage is no guarantee."
 )
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of a text that spreadsheets take for a formula."""
+
+
+class Table(NamedTuple):
+    """A group of comparable rows, as text to be laid out."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    """One cell a column of the header; the first and the last column are words, the others numbers."""
+    caption: str
+    """n, chance, judge and hashes."""
+    remarks: list[str]
+    """What rows are not to be relied on, or lack, and why."""
+
+
+def tables(board: Board) -> list[Table]:
+    """One table a group of comparable rows."""
+    return [_table(group) for group in board]
 
 
 def markdown(board: Board) -> str:
-    """One table a group of comparable rows."""
+    """One table a group of comparable rows, readable also as it is."""
     parts = []
-    for group in board:
-        head = ["method", *(f"{measure.name} {on}" for on, measure in group.columns), "worst leakage", "seeds", "marks"]
-        lines = [
-            f"### {group.dataset}, recipe {group.recipe}",
-            "",
-            _line(head),
-            _line(["---", *["---:"] * (len(head) - 2), "---"]),
-            *(_line(_shown(row, group)) for row in group.rows),
-            "",
-            _caption(group),
+    for table in tables(board):
+        cells = [[_safe(cell) for cell in line] for line in (table.header, *table.rows)]
+        widths = [max(3, *(len(line[n]) for line in cells)) for n in range(len(table.header))]
+        words = {0, len(widths) - 1}
+        rule = ["-" * width if n in words else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
+        aligned = [
+            [c.ljust(w) if n in words else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True))]
+            for line in cells
         ]
-        reasons = [f"- `{row.label}` is unreliable: {reason}" for row in group.rows for reason in row.reasons]
-        reasons += [f"- `{row.label}` is incomplete: {what}" for row in group.rows for what in row.missing]
-        parts.append("\n".join([*lines, *(["", *reasons] if reasons else [])]))
-    return "\n\n".join([*parts, LEGEND]) + "\n"
+        lines = ["| " + " | ".join(line) + " |" for line in (aligned[0], rule, *aligned[1:])]
+        remarks = [f"- {_safe(remark)}" for remark in table.remarks]
+        parts += [f"### {_safe(table.title)}", "\n".join(lines), _safe(table.caption), "\n".join(remarks)]
+    measures = {measure.name: measure for group in board for _, measure in group.columns}
+    parts.append("\n".join(f"- {_safe(f'`{name}`: {measure.says}')}" for name, measure in measures.items()))
+    return "\n\n".join(part for part in [*parts, LEGEND] if part) + "\n"
+
+
+def _table(group: Group) -> Table:
+    main = group.main
+    mean = sum(measure.name == main.name for _, measure in group.columns) > 1 if main else False
+    header = ["method", *([f"mean {main.name}"] if main and mean else [])]
+    header += [f"{measure.name} {on}" for on, measure in group.columns]
+    rows = []
+    for row in group.rows:
+        utility = "-" if row.utility is None or main is None else _number(row.utility, main)
+        rows.append([
+            f"{row.label}{' *' if row.front else ''}",
+            *([utility] if mean else []),
+            *(_cell(row.cells.get((on, measure.name))) for on, measure in group.columns),
+            "-" if row.worst is None else f"{_number(row.worst.mean, row.worst.measure)} ({row.worst.on})",
+            str(len(row.seeds)),
+            ", ".join(row.marks) or "-",
+        ])  # fmt: skip
+    return Table(
+        title=f"{group.dataset}, recipe {group.recipe}",
+        header=[*header, "worst leakage", "seeds", "marks"],
+        rows=rows,
+        caption=_caption(group),
+        remarks=[f"`{row.label}` is unreliable: {reason}" for row in group.rows for reason in row.reasons]
+        + [f"`{row.label}` is incomplete: {what}" for row in group.rows for what in row.missing],
+    )
 
 
 def _caption(group: Group) -> str:
-    cells = [row.cells.get((on, measure.name)) for on, measure in group.columns for row in group.rows]
-    counts: dict[str, str] = {}
-    for cell in cells:
-        if cell and cell.on not in counts:
-            chance = "" if cell.chance is None else f", chance {_number(cell.chance, cell.measure)}"
-            counts[cell.on] = f"{cell.on}: n = {cell.n:,}{chance}"
-    return f"{'; '.join(counts.values())}. Judge: {group.judge}. Recipe {group.recipe_hash}, data {group.data_hash}."
-
-
-def _shown(row: Row, group: Group) -> list[str]:
-    cells = [_cell(row.cells.get((on, measure.name))) for on, measure in group.columns]
-    worst = "-" if row.worst is None else f"{_number(row.worst.mean, row.worst.measure)} ({row.worst.on})"
-    return [f"{row.label}{' *' if row.front else ''}", *cells, worst, str(len(row.seeds)), ", ".join(row.marks) or "-"]
+    told: dict[str, str] = {}
+    for on, measure in group.columns:
+        cells = [row.cells[on, measure.name] for row in group.rows if (on, measure.name) in row.cells]
+        counts = sorted({cell.n for cell in cells})
+        if on in told or not counts:
+            continue
+        n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+        chances = sorted({_number(cell.chance, cell.measure) for cell in cells if cell.chance is not None})
+        chance = f", chance {' to '.join(dict.fromkeys([chances[0], chances[-1]]))}" if chances else ""
+        told[on] = f"{on}: n = {n}{chance}"
+    shares = " Shares in %." if any(measure.unit == "share" for _, measure in group.columns) else ""
+    return (
+        f"{'; '.join(told.values()) or 'nothing measured'}.{shares} Judge: {group.judge or 'not named'}. "
+        f"Recipe {group.recipe_hash}, data {group.data_hash}."
+    )
 
 
 def _cell(cell: Cell | None) -> str:
@@ -72,31 +118,37 @@ def _number(value: float, measure: Measure) -> str:
     """Shares as percentages, with more digits where they are small."""
     if measure.unit != "share":
         return f"{value:.4g}"
-    return f"{100 * value:.1f}" if value >= 0.01 or value == 0 else f"{100 * value:.2f}"
+    return f"{100 * value:.1f}" if abs(value) >= 0.01 or value == 0 else f"{100 * value:.2f}"
 
 
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+def _safe(text: str) -> str:
+    """Text that stays in its cell, and that no viewer takes for a link, an image or HTML."""
+    for character in "\\|<":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.replace("](", "]\\(").split())
 
 
 def csv(board: Board) -> str:
     """One line a row and measure, numbers in full."""
     out = io.StringIO()
-    head = ["dataset", "recipe", "recipe_hash", "data_hash", "method", "parameters", "front", "marks", "seeds",
-            "side", "measure", "on", "mean", "sd", "low", "high", "interval", "n", "chance"]  # fmt: skip
+    head = ["dataset", "recipe", "recipe_hash", "data_hash", "method", "label", "parameters", "version", "front",
+            "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on", "mean", "sd",
+            "values", "low", "high", "interval", "n", "chance"]  # fmt: skip
     writer = csv_format.writer(out, lineterminator="\n")
     writer.writerow(head)
     for group in board:
         for row in group.rows:
             for cell in row.cells.values():
                 bounds = cell.interval
-                writer.writerow(
-                    [group.dataset, group.recipe, group.recipe_hash, group.data_hash, row.method,
-                     json_format.dumps(row.parameters, sort_keys=True), row.front, " ".join(row.marks),
-                     " ".join(map(str, row.seeds)), cell.measure.side, cell.measure.name, cell.on, cell.mean, cell.sd,
-                     bounds.low if bounds else None, bounds.high if bounds else None, bounds.kind if bounds else None,
-                     cell.n, cell.chance]
-                )  # fmt: skip
+                line: list[Any] = [
+                    group.dataset, group.recipe, group.recipe_hash, group.data_hash, row.method, row.label,
+                    json_format.dumps(row.parameters, sort_keys=True), row.version, row.front, "; ".join(row.marks),
+                    " ".join(map(str, row.seeds)), row.seconds, row.utility, row.worst.mean if row.worst else None,
+                    row.worst.on if row.worst else None, cell.measure.side, cell.measure.name, cell.on, cell.mean,
+                    cell.sd, " ".join(map(repr, cell.values)), bounds.low if bounds else None,
+                    bounds.high if bounds else None, bounds.kind if bounds else None, cell.n, cell.chance,
+                ]  # fmt: skip
+                writer.writerow([f"'{v}" if isinstance(v, str) and v.startswith(FORMULA) else v for v in line])
     return out.getvalue()
 
 
@@ -108,13 +160,14 @@ def json(board: Board) -> str:
 def _plain(group: Group) -> dict[str, Any]:
     shown = {key: value for key, value in vars(group).items() if key not in ("rows", "columns")}
     shown["columns"] = [{"on": on, "measure": measure.name, "side": measure.side} for on, measure in group.columns]
-    shown["rows"] = []
-    for row in group.rows:
-        kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst")}
-        kept["cells"] = [_plain_cell(cell) for cell in row.cells.values()]
-        kept["worst"] = _plain_cell(row.worst) if row.worst else None
-        shown["rows"].append(kept)
+    shown["rows"] = [_plain_row(row) for row in group.rows]
     return shown
+
+
+def _plain_row(row: Row) -> dict[str, Any]:
+    kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst")}
+    cells = [_plain_cell(cell) for cell in row.cells.values()]
+    return {**kept, "cells": cells, "worst": _plain_cell(row.worst) if row.worst else None}
 
 
 def _plain_cell(cell: Cell) -> dict[str, Any]:

@@ -150,8 +150,8 @@ def _run(client: MlflowClient, experiment: str, record: RunRecord, digest: str) 
 
 
 def _tagged(client: MlflowClient, experiment: str, tag: str, value: str) -> list[Any]:
-    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-    found = client.search_runs([experiment], f"tags.`{tag}` = '{quoted}'", max_results=100)
+    quote = '"' if "'" in value else "'"
+    found = client.search_runs([experiment], f"tags.`{tag}` = {quote}{value}{quote}", max_results=100)
     return [run for run in found if run.data.tags.get(tag) == value]
 
 

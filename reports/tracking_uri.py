@@ -55,7 +55,12 @@ def sqlite_path(uri: str) -> Path | None:
             f"tracking URI {uri!r}: names no file, so nothing would be kept; expected sqlite:/// and a path, "
             f"relative ({EXAMPLE}) or absolute (sqlite:////home/me/mlflow.db)"
         )
-    return Path.cwd() / name
+    path = Path.cwd() / name
+    if "?" in str(path):
+        raise TrackingError(
+            f"tracking URI {uri!r}: {path} has a question mark, where such URIs end; name a file in another folder"
+        )
+    return path
 
 
 def canonical(uri: str) -> str:

@@ -20,7 +20,8 @@ from handmade_packs import FACES, LABELS, MAGIC, insightface_records, plain_reco
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    return store(tmp_path / "pack", insightface_records())
+    root: Path = store(tmp_path / "pack", insightface_records())
+    return root
 
 
 def test_a_pack_as_insightface_lays_it_out(good: Path) -> None:

@@ -15,7 +15,8 @@ WHERE = "train.rec: record"
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    return store(tmp_path / "pack", insightface_records())
+    root: Path = store(tmp_path / "pack", insightface_records())
+    return root
 
 
 def refused(root: Path, match: str) -> str:

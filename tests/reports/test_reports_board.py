@@ -10,8 +10,20 @@ from pathlib import Path
 import pytest
 from facebench.reports import ledger, render
 from facebench.reports.leaderboard import board
-from facebench.reports.record import RecordError, write
+from facebench.reports.record import Measure, RecordError, RunRecord, Score, write
 from made_up import record
+
+
+def _cells(text: str, label: str) -> list[str]:
+    """The cells of one row of a Markdown table."""
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {label} ")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _score(name: str, on: str, value: float | None, *, side: str = "utility", better: str = "higher", **more) -> Score:
+    unit = more.pop("unit", "share")
+    measure = Measure(name=name, side=side, better=better, says=f"what {name} is", headline=True, unit=unit)
+    return Score(measure=measure, on=on, value=value, n=more.pop("n", 100), **more)
 
 
 def test_seeds_of_one_method_are_one_row_with_mean_and_spread() -> None:
@@ -55,6 +67,83 @@ def test_the_front_holds_the_rows_nobody_beats_and_no_bounds() -> None:
     assert {row.method for row in group.rows if row.front} == {"a", "b"}
 
 
+def test_of_equal_rows_both_are_on_the_front_and_of_one_better_side_only_the_better() -> None:
+    (group,) = board([record("a"), record("b"), record("c", leak=0.2), record("d", accuracy=0.79)])
+    assert {row.method for row in group.rows if row.front} == {"a", "b"}
+
+
+def test_a_broken_attack_does_not_look_like_privacy() -> None:
+    """A row that fails a sanity bound, or lacks a number, is not on the front and pushes nobody off it."""
+    (group,) = board([record("a"), record("b", accuracy=0.9, leak=0.0, failed=True), record("c", leak=None)])
+    assert {row.method for row in group.rows if row.front} == {"a"}
+    assert [row.method for row in group.rows if "incomplete" in row.marks] == ["c"]
+    assert "`c` is incomplete: leak@1 on ignorant, seed 0" in render.markdown((group,))
+
+
+def test_a_row_that_is_no_better_than_noise_is_not_on_the_front() -> None:
+    (group,) = board([record("noise", accuracy=0.5, leak=0.01), record("a", accuracy=0.49, leak=0.02)])
+    assert not [row for row in group.rows if row.front]
+    assert [row.marks[0] for row in group.rows] == ["lower bound", "ignorant-only"]
+
+
+def test_utility_is_the_mean_over_sets_and_there_is_none_where_one_is_missing() -> None:
+    def scored(name: str, lfw: float, cfp: float | None) -> RunRecord:
+        scores = (_score("accuracy", "lfw", lfw), _score("accuracy", "cfp_fp", cfp, note="too few pairs"),
+                  _score("agreement", "lfw", 0.1), _score("accuracy", "agedb", None))  # fmt: skip
+        return record(name, scores=scores)
+
+    (group,) = board([scored("a", 0.9, None), scored("b", 0.8, 0.6)])
+    assert {row.method: row.utility for row in group.rows} == {"b": pytest.approx(0.7), "a": None}
+    assert [row.method for row in group.rows] == ["b", "a"]  # without it last, however good one number is
+    assert _cells(render.markdown((group,)), "b")[1] == "70.0"
+    assert _cells(render.markdown((group,)), "a")[1] == "-"
+    (a,) = [row for row in group.rows if row.method == "a"]
+    assert a.missing == ("accuracy on cfp_fp, seed 0: too few pairs",)  # on agedb nobody has a number
+
+
+def test_the_board_knows_no_measure_by_name_and_goes_by_what_is_better() -> None:
+    def scored(name: str, error: float, found: float) -> RunRecord:
+        scores = (_score("dread", "peeping", found, side="privacy", better="lower"),
+                  _score("distance", "peeping", 9.0, side="privacy", better="higher", unit="nats"),
+                  _score("wrongness", "any", error, better="lower"))  # fmt: skip
+        return record(name, scores=scores)
+
+    (group,) = board([scored("bad", 0.3, 0.3), scored("good", 0.1, 0.2), scored("safe", 0.2, 0.1)])
+    assert group.main == group.columns[0][1]
+    assert group.main.name == "wrongness"
+    assert [row.method for row in group.rows] == ["good", "safe", "bad"]
+    assert {row.method for row in group.rows if row.front} == {"good", "safe"}
+    assert (group.rows[0].worst.measure.name, group.rows[0].worst.mean) == ("dread", 0.2)
+    assert "`wrongness`: what wrongness is" in render.markdown((group,))
+
+
+def test_a_seed_without_a_number_is_told_and_not_counted_as_zero() -> None:
+    (group,) = board([record(seed=0, leak=0.2), record(seed=1, leak=None), record(seed=2, leak=0.4)])
+    (row,) = group.rows
+    assert row.worst.values == (0.2, 0.4)
+    assert row.worst.mean == pytest.approx(0.3)
+    assert "leak@1 on ignorant, seed 1" in row.missing
+
+
+def test_of_two_runs_with_one_seed_the_newer_one_counts_whatever_the_order() -> None:
+    old = record(accuracy=0.6, name="old")
+    new = record(accuracy=0.7, name="new", created="2026-02-01T00:00:00+00:00")
+    for records in ([old, new], [new, old]):
+        assert board(records)[0].rows[0].cells["lfw", "accuracy"].values == (0.7,)
+
+
+def test_versions_of_a_method_are_rows_of_their_own() -> None:
+    spec = {"class": "Masking", "parameters": {}}
+    rows = board([record(method_spec={**spec, "version": version}) for version in (1, 2)])[0].rows
+    assert {row.label for row in rows} == {"masking (version=1)", "masking (version=2)"}
+
+
+def test_n_is_told_as_a_range_where_rows_differ() -> None:
+    scores = [(_score("accuracy", "lfw", 0.8, n=n, chance=0.5),) for n in (600, 590)]
+    text = render.markdown(board([record("a", scores=scores[0]), record("b", scores=scores[1])]))
+    assert "lfw: n = 590 to 600, chance 50.0" in text
+
+
 def test_rows_of_one_method_are_told_apart_by_what_differs() -> None:
     records = [record("facemae", parameters={"compose": c, "ratio": 0.75}) for c in ("rebuilt", "pasted")]
     assert {row.label for row in board(records)[0].rows} == {"facemae (compose=rebuilt)", "facemae (compose=pasted)"}
@@ -70,7 +159,7 @@ def test_marks_and_reasons() -> None:
 
 def test_a_missing_number_is_a_dash_and_never_a_zero() -> None:
     text = render.markdown(board([record(leak=None)]))
-    assert "| - |" in text
+    assert _cells(text, "masking")[2:5] == ["-", "-", "-"]
     assert " 0.0" not in text
 
 
@@ -90,6 +179,25 @@ def test_csv_and_json_have_the_numbers_in_full() -> None:
 
 def test_names_with_bars_do_not_break_the_table() -> None:
     assert "a\\|b" in render.markdown(board([record("a|b")]))
+
+
+@pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@sum"])
+def test_a_name_is_no_formula_for_a_spreadsheet(name: str) -> None:
+    (row, *_) = csv.DictReader(io.StringIO(render.csv(board([record(dataset=name)]))))
+    assert row["dataset"] == f"'{name}"
+
+
+def test_a_name_is_no_html_and_no_link() -> None:
+    text = render.markdown(board([record(dataset="<img src=x> [a](http://b) \n# c")]))
+    assert "\\<img" in text
+    assert "](" not in text
+    assert "\n# c" not in text
+
+
+def test_tables_have_as_many_cells_as_headings() -> None:
+    (table,) = render.tables(board([record("a"), record("b", leak=None)]))
+    assert {len(row) for row in table.rows} == {len(table.header)}
+    assert render.tables(()) == []
 
 
 def test_the_ledger_reads_records_and_no_markers(tmp_path: Path) -> None:

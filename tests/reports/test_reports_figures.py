@@ -86,7 +86,7 @@ def test_names_on_the_plane_do_not_overlap_even_for_close_rows(tmp_path: Path) -
     picture(plane(board(rows), tmp_path / "plane.png"))
     figure = figures._figure(6.4, 4.8)
     axes = figure.add_subplot()
-    points = figures._points(axes, board(rows).groups[0])
+    points = figures._points(axes, board(rows)[0])
     figure.canvas.draw()
     figure.set_layout_engine("none")
     figures._name(axes, points)

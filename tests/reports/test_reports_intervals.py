@@ -55,3 +55,56 @@ def test_the_bootstrap_is_seeded_and_keeps_clusters_together() -> None:
     assert first == cluster_bootstrap(values, clusters, seed=1)
     assert (first.low, first.high) == (0.0, 1.0)
     assert cluster_bootstrap(np.ones(5), np.arange(5), seed=0).low == 1.0
+
+
+def test_the_bootstrap_is_what_resampling_people_one_by_one_gives() -> None:
+    random = np.random.default_rng(3)
+    clusters = random.integers(0, 40, 500)
+    values = (random.random(500) < 0.3).astype(float)
+    people = [values[clusters == person] for person in np.unique(clusters)]
+    means = [
+        np.concatenate([people[person] for person in random.integers(len(people), size=len(people))]).mean()
+        for _ in range(4000)
+    ]
+    found = cluster_bootstrap(values, clusters, seed=0, resamples=4000)
+    assert (found.low, found.high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.004)
+    assert found.level == 0.95
+    assert found.kind == "cluster-bootstrap"
+
+
+def test_labels_of_people_do_not_matter_only_who_belongs_together() -> None:
+    random = np.random.default_rng(4)
+    clusters = random.integers(0, 30, 300)
+    values = random.random(300)
+    shifted = cluster_bootstrap(values, clusters * 1_000_003 - 7, seed=0)
+    assert shifted == cluster_bootstrap(values, clusters, seed=0)
+
+
+def test_a_higher_level_is_wider() -> None:
+    values, clusters = np.tile([0.0, 1.0], 100), np.arange(200) // 4
+    values[:40] = 1
+    narrow, wide = (cluster_bootstrap(values, clusters, seed=0, level=level) for level in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+    assert wilson(5, 10, 0.99).low < wilson(5, 10, 0.8).low
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "more", "message"),
+    [
+        ([], [], {}, "N > 0"),
+        ([0.5, 0.5], [1], {}, r"got \(2,\) and \(1,\)"),
+        ([0.5, float("nan")], [1, 2], {}, "from 0 to 1"),
+        ([0.5, 1.5], [1, 2], {}, "from 0 to 1"),
+        ([0.5], [1], {"resamples": 0}, "at least 1 resample"),
+        ([0.5], [1], {"level": 95}, "level between 0 and 1, got 95"),
+    ],
+)
+def test_the_bootstrap_refuses_what_has_no_mean(values, clusters, more, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        cluster_bootstrap(np.array(values), np.array(clusters), seed=0, **more)
+
+
+def test_wilson_refuses_a_level_that_is_none() -> None:
+    for level in (0.0, 1.0, 95):
+        with pytest.raises(ValueError, match="level between 0 and 1"):
+            wilson(1, 2, level)

@@ -1,0 +1,220 @@
+"""The mirror in MLflow: told before a run where it cannot work, the same run twice, nothing lost when it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from facebench.reports import entries
+from facebench.reports.ledger import load
+from facebench.reports.record import RunRecord, write
+from facebench.reports.tracking import TrackingError, check, mirror, mirrored
+from made_up import record
+
+
+def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def written(folder: Path, **more: Any) -> tuple[RunRecord, Path]:
+    made = record(**more)
+    return made, write(made, folder)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/runs", "mlruns", "/tmp/mlruns", "ftp://host/x", "", "sqlite://"])
+def test_a_uri_that_cannot_work_is_refused_before_a_run(uri: str) -> None:
+    with pytest.raises(TrackingError, match="sqlite:///"):
+        check(uri)
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:1", "https://a.example", "postgresql+psycopg2://u:p@h/db"])
+def test_servers_are_not_contacted_before_a_run(uri: str) -> None:
+    check(uri)
+
+
+def test_a_file_that_is_no_sqlite_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_bytes(b"dear diary, " * 500)
+    before = path.read_bytes()
+    made, where = written(tmp_path / "records")
+    for call in (check, lambda uri: mirror(made, uri=uri, record_path=where)):
+        with pytest.raises(TrackingError, match=r"notes\.db cannot be read as a SQLite database"):
+            call(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["notes.db", "records"]
+
+
+def test_a_database_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "photos.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE photos (id INTEGER)")
+        connection.execute("CREATE TABLE experiments (id INTEGER)")
+        connection.commit()
+    before = path.read_bytes()
+    made, where = written(tmp_path / "records")
+    for call in (check, lambda uri: mirror(made, uri=uri, record_path=where)):
+        with pytest.raises(TrackingError, match="something else with 2 tables"):
+            call(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos.db", "records"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="gone does not exist"):
+        check(f"sqlite:///{tmp_path}/gone/mlflow.db")
+
+
+def test_names_of_measures_become_names_that_mlflow_takes() -> None:
+    assert [entries.word(name) for name in ("leak@1 image", "tar@far=1e-3", "a/b", "..")] == [
+        "leak_at_1_image",
+        "tar_at_far_1e-3",
+        "a_b",
+        "_",
+    ]
+    found = entries.metrics(record())
+    assert found["utility/lfw/accuracy"] == 0.8
+    assert found["leakage/ignorant/leak_at_1/chance"] == 0.01
+    assert found["utility/lfw/accuracy/low"] < 0.8 < found["utility/lfw/accuracy/high"]
+    assert "leakage/ignorant/leak_at_1" not in entries.metrics(record(leak=None))
+
+
+def test_long_values_are_cut_and_long_curves_thinned(tmp_path: Path) -> None:
+    found = entries.parameters(record(parameters={"note": "x" * 9000}))
+    assert found["method.parameters.note"].endswith("(9000 characters; see the record)")
+    assert all(len(value) <= 500 for value in found.values())
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(f'{{"step": {n}, "loss": 1.0}}\n' for n in range(2501)))
+    points = list(entries.curves({"train": log}))
+    assert len(points) <= 1001
+    assert (points[0], points[-1]) == (("train/loss", 0, 1.0), ("train/loss", 2500, 1.0))
+
+
+def test_a_record_mirrored_twice_is_one_run_and_a_changed_one_replaces_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "a b%c"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    environment = dict(os.environ)
+    uri = "sqlite:///ml flow.db"
+    made, where = written(here / "records")
+    log, figure = here / "log.jsonl", here / "roc.png"
+    log.write_text("".join(f'{{"step": {n}, "loss": {3 - n}, "lr": 0.1}}\n' for n in range(3)))
+    figure.write_bytes(b"\x89PNG")
+    assert not mirrored(where, uri)
+    first = mirror(made, uri=uri, record_path=where, figures=[figure], logs={"train": log})
+    assert mirrored(where, uri)
+    assert not mirrored(where, "sqlite:///other.db")
+    again = mirror(made, uri=uri, record_path=where, figures=[figure], logs={"train": log})
+    other, elsewhere = written(here / "records", seed=1)
+    second = mirror(other, uri=uri, record_path=elsewhere)
+    assert first == again != second
+    database = here / "ml flow.db"
+    active = "SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active' AND status = 'FINISHED'"
+    assert len(rows(database, active)) == 3, "a parent and two children"
+    ((parent,),) = rows(database, "SELECT DISTINCT value FROM tags WHERE key = 'mlflow.parentRunId'")
+    assert parent not in {first, second}
+    of_first = f"WHERE run_uuid = '{first}'"
+    assert rows(database, f"SELECT step, value FROM metrics {of_first} AND key = 'train/loss' ORDER BY step") == [
+        (0, 3.0),
+        (1, 2.0),
+        (2, 1.0),
+    ]
+    assert rows(database, f"SELECT value FROM metrics {of_first} AND key = 'utility/lfw/accuracy'") == [(0.8,)]
+    assert ("config.recognizer.steps", "5") in rows(database, f"SELECT key, value FROM params {of_first}")
+    assert rows(database, "SELECT name, digest FROM datasets") == [("lfw", "bbbb")]
+    kept = here / "mlartifacts" / first / "artifacts"
+    assert (kept / where.name).read_bytes() == where.read_bytes()
+    assert (kept / "figures" / "roc.png").is_file()
+
+    changed, where = written(here / "records", accuracy=0.9)
+    assert not mirrored(where, uri)
+    third = mirror(changed, uri=uri, record_path=where)
+    assert third != first
+    assert {run for (run,) in rows(database, active)} == {parent, second, third}
+
+    assert capfd.readouterr() == ("", "")
+    assert dict(os.environ) == environment
+    assert len(load(here / "records")) == 2, "markers are no records"
+    made_here = {"records", "log.jsonl", "roc.png", "ml flow.db", "mlartifacts"}
+    assert {path.name for path in here.iterdir()} == made_here
+    database.unlink()
+    assert not mirrored(where, uri)
+
+
+def test_a_dead_server_is_told_quickly_and_leaves_no_marker(tmp_path: Path) -> None:
+    made, where = written(tmp_path / "records")
+    import mlflow  # noqa: F401  # not part of what is timed
+
+    started = time.monotonic()
+    with pytest.raises(TrackingError, match=r"the record is safe at .*; send it later with `bench mirror`") as caught:
+        mirror(made, uri=f"http://me:secret@127.0.0.1:{free_port()}", record_path=where)
+    assert time.monotonic() - started < 15, "expected 5 s on a machine that does nothing else"
+    assert "secret" not in str(caught.value)
+    assert not list((tmp_path / "records").glob("*.mirror.json"))
+    assert not mirrored(where, "http://127.0.0.1")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    home = tmp_path / "server"
+    home.mkdir()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "files")]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield f"http://127.0.0.1:{_answers(port, process, home / 'log')}"
+        finally:
+            os.killpg(process.pid, 9)
+            process.wait()
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _answers(port: int, process: subprocess.Popen[bytes], log: Path) -> int:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+                assert answer.status == 200
+                return port
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+@pytest.mark.slow
+def test_a_server_holds_one_run_with_its_files_however_often_it_is_sent(server: str, tmp_path: Path) -> None:
+    made, where = written(tmp_path / "records")
+    figure = tmp_path / "roc.png"
+    figure.write_bytes(b"\x89PNG")
+    first = mirror(made, uri=server, record_path=where, figures=[figure])
+    assert mirror(made, uri=server, record_path=where, figures=[figure]) == first
+    assert mirrored(where, server)
+    database = tmp_path / "server" / "mlflow.db"
+    assert len(rows(database, "SELECT run_uuid FROM runs")) == 2
+    assert rows(database, f"SELECT value FROM metrics WHERE run_uuid = '{first}' AND key = 'utility/lfw/accuracy'") == [
+        (0.8,)
+    ]
+    kept = sorted(path.name for path in (tmp_path / "server" / "files").rglob("*") if path.is_file())
+    assert kept == [where.name, "roc.png"]
