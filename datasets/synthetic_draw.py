@@ -112,6 +112,9 @@ def _flat_colours(canvas: Pixels, planned: Plan, i: int, part: dict[str, Points]
     def fill(name: str, tint: Colour) -> None:
         cv2.fillPoly(canvas, [part[name]], tint, cv2.LINE_AA, SHIFT)
 
+    def fill_both(name: str, tint: Colour) -> None:
+        cv2.fillPoly(canvas, [part[name + "_r"], part[name + "_l"]], tint, cv2.LINE_AA, SHIFT)
+
     near, far = ("l", "r") if now.yaw[i] > 0 else ("r", "l")
     for name in ("behind", "neck", "shirt"):
         fill(name, colour[name])
@@ -129,13 +132,12 @@ def _flat_colours(canvas: Pixels, planned: Plan, i: int, part: dict[str, Points]
         fill("teeth", (228.0, 222.0, 210.0))
     fill("upper_lip", colour["upper_lip"])
     fill("lower_lip", colour["lower_lip"])
-    for side in ("r", "l"):
-        fill("nostril_" + side, colour["nostril"])
-        fill("eye_" + side, (226.0, 220.0, 214.0))
-        fill("iris_" + side, colour["iris"])
-        fill("pupil_" + side, (16.0, 12.0, 12.0))
-        cv2.polylines(canvas, [part["lid_" + side]], False, colour["lid"], 1, cv2.LINE_AA, SHIFT)
-        fill("brow_" + side, colour["brow"])
+    fill_both("nostril", colour["nostril"])
+    fill_both("eye", (226.0, 220.0, 214.0))
+    fill_both("iris", colour["iris"])
+    fill_both("pupil", (16.0, 12.0, 12.0))
+    cv2.polylines(canvas, [part["lid_r"], part["lid_l"]], False, colour["lid"], 1, cv2.LINE_AA, SHIFT)
+    fill_both("brow", colour["brow"])
     sizes = who.moles[i, :, 2] * planned.sketches.scale[i] * (1 << SHIFT)
     for k in np.flatnonzero(sizes):
         cv2.circle(canvas, part["moles"][k].tolist(), int(sizes[k]), colour["mole"], -1, cv2.LINE_AA, SHIFT)

@@ -69,8 +69,8 @@ def light(now: Shots, sketches: Sketches, i: int, part: dict[str, NDArray[np.int
     layer = cv2.resize(_relief(now, i, part), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     layer = cv2.multiply(layer, window(bank.skin, u[5], u[6]), scale=1 / 128)
     mask = np.zeros((SIZE, SIZE), np.uint8)
-    for name in ("hair", "brow_r", "brow_l"):
-        cv2.fillPoly(mask, [part[name]], 255, cv2.LINE_8, SHIFT)
+    cv2.fillPoly(mask, [part["hair"]], 255, cv2.LINE_8, SHIFT)
+    cv2.fillPoly(mask, [part["brow_r"], part["brow_l"]], 255, cv2.LINE_8, SHIFT)
     cv2.copyTo(window(bank.strands, u[5], u[6]), mask, layer)
 
     # the visible head as half an ellipsoid under one distant light
@@ -91,20 +91,20 @@ def _relief(now: Shots, i: int, part: dict[str, NDArray[np.int32]]) -> Pixels:
     deep = 1.35 - float(now.ambient[i])
     old, grin = float(aged(now.age[i])), max(float(now.smile[i]), 0.0)
 
-    def stroke(name: str, amount: float) -> None:
-        cv2.polylines(canvas, [part[name]], False, 128 - amount, 2, cv2.LINE_AA, _HALF)
+    def stroke(amount: float, *names: str) -> None:
+        cv2.polylines(canvas, [part[name] for name in names], False, 128 - amount, 2, cv2.LINE_AA, _HALF)
 
     for side, sign in (("_r", 1), ("_l", -1)):
         cv2.fillPoly(canvas, [part["side" + side]], 128 - deep * (18 - 30 * sign * across), cv2.LINE_AA, _HALF)
         cv2.fillPoly(canvas, [part["cheek" + side]], 135 + 6 * sign * across, cv2.LINE_AA, _HALF)
-        stroke("crease" + side, 16 + 10 * old)
-        stroke("bag" + side, 9 + 26 * old)
-        stroke("fold" + side, 6 + 14 * grin + 26 * old)
-        if old > 0.3:
-            stroke("jowl" + side, 20 * old)
-    stroke("ridge", -26 - 10 * down)
-    stroke("under_lip", 22 * deep)
-    stroke("philtrum", 8)
+    stroke(16 + 10 * old, "crease_r", "crease_l")
+    stroke(9 + 26 * old, "bag_r", "bag_l")
+    stroke(6 + 14 * grin + 26 * old, "fold_r", "fold_l")
+    if old > 0.3:
+        stroke(20 * old, "jowl_r", "jowl_l")
+    stroke(-26 - 10 * down, "ridge")
+    stroke(22 * deep, "under_lip")
+    stroke(8, "philtrum")
     for _ in range(2):
         cv2.blur(canvas, (3, 3), dst=canvas)
     if old > 0.05:

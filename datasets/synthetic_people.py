@@ -168,7 +168,7 @@ def shots(who: People, *, seed: int, identities: Sequence[int], images: Sequence
     n, u = _draws(seed, identities, [image + 1 for image in images])
     side = np.where(u[:, 0] < 0.5, -1.0, 1.0)
     yaw = {
-        "ordinary": np.where(u[:, 0] < 0.82, 0.26 * n[:, 0], 2 * u[:, 1] - 1),
+        "ordinary": np.where(u[:, 0] < 0.87, 0.22 * n[:, 0], 2 * u[:, 1] - 1),
         "profile": side * (0.62 + 0.42 * u[:, 1]),
     }.get(series, 0.2 * n[:, 0] if series in ("young", "old") else 0.09 * n[:, 0])
     age = {"young": 20 + 10 * u[:, 2], "old": 52 + 12 * u[:, 2]}.get(series, who.age + 7 * n[:, 1])
@@ -188,11 +188,11 @@ def shots(who: People, *, seed: int, identities: Sequence[int], images: Sequence
         ambient=0.42 + 0.4 * u[:, 8],
         gain=np.exp(0.2 * n[:, 5:6] + colour),
         gamma=np.exp(0.14 * n[:, 13]),
-        blur=0.6 * np.maximum(0.0, n[:, 14]),
+        blur=0.5 * np.maximum(0.0, n[:, 14]),
         noise=0.015 + 0.04 * abs(n[:, 15]),
         align=n[:, 16:20] * (0.015, 0.025, 0.7, 0.7),
         background=(u[:, 9] * 64).astype(np.int64),
-        occlusion=np.where(u[:, 4] < 0.12, 1 + (u[:, 5] * 4).astype(np.int64), 0),
+        occlusion=np.where(u[:, 4] < 0.09, 1 + (u[:, 5] * 4).astype(np.int64), 0),
         glasses=u[:, 3] < np.where(who.glasses, 0.85, 0.03),
         shaven=np.where(u[:, 10] < 0.75, 1.0, u[:, 11]),
         hair=n[:, 20:23],

@@ -32,11 +32,7 @@ def read(path: Path) -> Any:
     except MemoryError as error:
         raise WeightsError(f"weights {path}: announces more than memory holds; get the file again") from error
     except Exception as error:  # a damaged pickle may end in nearly any of them
-        why = (
-            "it asks for code to be run"
-            if isinstance(error, pickle.UnpicklingError)
-            else type(error).__name__
-        )
+        why = "it asks for code to be run" if isinstance(error, pickle.UnpicklingError) else type(error).__name__
         raise WeightsError(
             f"weights {path}: expected tensors written by torch.save, got a file that cannot be read "
             f"so ({why}); get the file again from where it was made, or export its state dict with torch.save"
@@ -59,9 +55,7 @@ def check_size(path: Path) -> None:
     except (OSError, zipfile.BadZipFile, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(
-            f"weights {path}: cannot be read ({error}); check the file and its rights"
-        ) from error
+        raise WeightsError(f"weights {path}: cannot be read ({error}); check the file and its rights") from error
     if not 0 < size <= MAX_BYTES:
         raise WeightsError(f"weights {path}: expected 1 to {MAX_BYTES} bytes, got {size}; get the file again")
 

@@ -34,9 +34,7 @@ class _Unit(nn.Module):
         self.bn3 = nn.BatchNorm2d(out)
         self.downsample: nn.Module | None = None
         if stride != 1 or inside != out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out)
-            )
+            self.downsample = nn.Sequential(nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))

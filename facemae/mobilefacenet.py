@@ -59,9 +59,7 @@ class _Stack(nn.Module):
 
     def __init__(self, channels: int, *, groups: int, blocks: int) -> None:
         super().__init__()
-        self.model = nn.Sequential(
-            *(_Bottleneck(channels, channels, groups=groups, stride=1) for _ in range(blocks))
-        )
+        self.model = nn.Sequential(*(_Bottleneck(channels, channels, groups=groups, stride=1) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.model(x)

@@ -143,7 +143,11 @@ class MaskedAutoencoder(nn.Module):
         return pixels
 
     def _initialise(self) -> None:
-        """MAE's: Xavier-uniform matrices (the convolution as one, too), zero biases, tokens N(0, 0.02^2)."""
+        """MAE's: Xavier-uniform matrices (the convolution as one, too), zero biases, tokens N(0, 0.02^2).
+
+        Unlike MAE's, the last layer starts near zero, so that rebuilt faces start out grey. Relation matching is
+        content with features of noise: noise that is there at the start would stay in the published faces.
+        """
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight.view(len(module.weight), -1))
@@ -152,6 +156,7 @@ class MaskedAutoencoder(nn.Module):
         for token in (self.cls_token, self.mask_token):
             if token is not None:
                 nn.init.normal_(token, std=0.02)
+        nn.init.normal_(self.decoder_pred.weight, std=0.005)
 
 
 def sine_cosine(features: int, grid: tuple[int, int]) -> Tensor:

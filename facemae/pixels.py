@@ -19,9 +19,7 @@ def to_float(images: Tensor) -> Tensor:
         TypeError: the images are not uint8; scaling floats a second time would go unnoticed.
     """
     if images.dtype != torch.uint8:
-        raise TypeError(
-            f"to_float: expected images as uint8 0..255, got {images.dtype}; convert with to_uint8 first"
-        )
+        raise TypeError(f"to_float: expected images as uint8 0..255, got {images.dtype}; convert with to_uint8 first")
     return images.to(torch.float32).div_(127.5).sub_(1)
 
 

@@ -44,13 +44,11 @@ class SmallNet(nn.Module):
             nn.Conv2d(3, 24, 7, 4, padding=3, bias=False), nn.BatchNorm2d(24), PReLU(24)
         )  # 28 x 28
         self.stages = nn.Sequential(
-            _Unit(24, 24, stride=1),
             _Unit(24, 48, stride=2),
             _Unit(48, 96, stride=2),
-            _Unit(96, 128, stride=1),
         )  # 7 x 7
-        self.pool = nn.Sequential(nn.Conv2d(128, 128, 7, groups=128, bias=False), nn.BatchNorm2d(128))
-        self.fc = nn.Linear(128, dim, bias=False)
+        self.pool = nn.Sequential(nn.Conv2d(96, 96, 7, groups=96, bias=False), nn.BatchNorm2d(96))
+        self.fc = nn.Linear(96, dim, bias=False)
         self.features = nn.BatchNorm1d(dim)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Training:
     compose: Compose = "rebuilt"
     relation: Relation = "gram"
     relation_weight: float = 10.0
-    pixel_weight: float = 0.1
+    pixel_weight: float = 10.0
     warmup: float = 0.1
     """Share of the steps in which the learning rate rises from 0."""
     weight_decay: float = 0.05

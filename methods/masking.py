@@ -51,9 +51,7 @@ class Masking(Method):
             covered = grid.repeat_interleave(self.patch, 2).repeat_interleave(self.patch, 3)
             if self.fill == "black":
                 return images.masked_fill(covered, 0)
-            sums = images.masked_fill(covered, 0).sum(
-                (2, 3), keepdim=True
-            )  # whole numbers: no order of summing
+            sums = images.masked_fill(covered, 0).sum((2, 3), keepdim=True)  # whole numbers: no order of summing
             colour = (sums / (~covered).sum((2, 3), keepdim=True)).round().to(torch.uint8)
             return torch.where(covered, colour, images)
 

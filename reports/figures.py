@@ -5,12 +5,13 @@ Drawn with matplotlib's objects, not `pyplot`: no window, no global state.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .entries import MOST_POINTS, log_lines, word
-from .leaderboard import BOUNDS, Board, Group, Row
+from .leaderboard import BOUNDS, Board, Cell, Group, Row
 from .record import Curve, RunRecord
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ DECADES = 20
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """Okabe and Ito's: told apart also by the colour-blind."""
 STYLES = ("-", "--", "-.", ":")
+TICKS = (0, 0.5, 1, 3, 10, 30, 100)
+"""Of leakage, in %."""
 
 
 def draw(record: RunRecord, out: Path, logs: Mapping[str, Path]) -> list[Path]:
@@ -59,8 +62,9 @@ def _curves(curves: Sequence[Curve], title: str) -> Figure:
     axes = figure.add_subplot()
     _lines(axes, curves)
     if len(curves) > 1 or curves[0].on:
-        axes.legend(fontsize="small", frameon=False)
-    figure.suptitle(title, fontsize="medium")
+        for text in axes.legend(fontsize="small", frameon=False).get_texts():
+            text.set_parse_math(False)
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
@@ -75,7 +79,8 @@ def _lines(axes: Axes, curves: Sequence[Curve]) -> None:
             marker="o" if len(curve.x) <= 30 else None,
             markersize=3,
         )
-    axes.set(xlabel=curves[0].x_label, ylabel=curves[0].y_label)
+    axes.set_xlabel(curves[0].x_label, parse_math=False)
+    axes.set_ylabel(curves[0].y_label, parse_math=False)
     positive = [x for curve in curves for x in curve.x if x > 0]
     if positive and max(positive) > DECADES * min(positive) and not any(x < 0 for curve in curves for x in curve.x):
         axes.set_xscale("log")  # a point at 0 stays off the picture
@@ -103,14 +108,16 @@ def _panels(curves: Sequence[Curve], title: str) -> Figure:
         axes = figure.add_subplot(1, len(curves), n + 1)
         axes.plot(curve.x, curve.y, color=COLOURS[0], linewidth=1)
         axes.set(xlabel=curve.x_label, ylabel=curve.y_label)
-        axes.set_title(curve.on, fontsize="medium")
+        axes.set_title(curve.on, fontsize="medium", parse_math=False)
         axes.grid(alpha=0.3)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
 def plane(board: Board, out: Path) -> Path:
     """Draw the privacy-utility plane: utility to the right, worst leakage downwards, so the best is at the top right.
+
+    Leakage has a logarithmic scale above 1 %: there the methods differ. Dotted lines are chance.
 
     Args:
         board: one panel a group; rows that lack one of the two numbers are not drawn, and are counted in the title.
@@ -139,42 +146,80 @@ def plane(board: Board, out: Path) -> Path:
 def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
     """Rows of a group as points, and where their names belong."""
     points = []
+    kinds: dict[str, Any] = {}
+    axes.set_yscale("symlog", linthresh=1, linscale=0.5)
     for row in group.rows:
         place = _place(row)
         if place is None:
             continue
-        x, y = place
-        bars: dict[str, Any] = {}
-        if row.worst and row.worst.interval:
-            interval = row.worst.interval
-            bars["yerr"] = [[max(0.0, y - 100 * interval.low)], [max(0.0, 100 * interval.high - y)]]
-        elif row.worst and row.worst.sd is not None:
-            bars["yerr"] = 100 * row.worst.sd
-        bound = row.method in BOUNDS
-        axes.errorbar(
-            x,
-            y,
-            fmt="s" if bound else "o",
-            color="0.5" if bound else COLOURS[0] if row.front else COLOURS[1],
+        kind = "bound" if row.method in BOUNDS else "on the front" if row.front else "not on the front"
+        if row.reasons:
+            kind += ", unreliable"
+        drawn = axes.errorbar(
+            *place,
+            xerr=_reach(_sets(row, group), place[0]),
+            yerr=_reach([row.worst] if row.worst else [], place[1]),
+            fmt="s" if row.method in BOUNDS else "o",
+            color="0.5" if row.method in BOUNDS else COLOURS[0] if row.front else COLOURS[1],
             markersize=6,
-            fillstyle="none" if "unreliable" in row.marks else "full",
+            fillstyle="none" if row.reasons else "full",
             elinewidth=1,
             capsize=2,
-            **bars,
         )
-        points.append((x, y, row.label))
+        kinds.setdefault(kind, drawn)
+        points.append((*place, row.label))
     front = sorted(p for p in (_place(row) for row in group.rows if row.front) if p is not None)
     axes.plot([x for x, _ in front], [y for _, y in front], color=COLOURS[0], linewidth=1, alpha=0.5, zorder=0)
+    _chance(axes, group)
     missing = len(group.rows) - len(points)
     axes.set_title(
         f"{group.dataset}, {group.recipe}" + (f" ({missing} rows without both numbers)" if missing else ""),
         fontsize="medium",
+        parse_math=False,
     )
     axes.set(xlabel="utility: mean over verification sets, %", ylabel="leakage to the worst attacker, % (less is up)")
-    axes.margins(0.12)
-    axes.invert_yaxis()
+    axes.margins(0.15)
+    axes.set_ylim(140, -0.35)
+    axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    axes.set_yticks([], minor=True)
     axes.grid(alpha=0.3)
+    if kinds:
+        axes.legend(list(kinds.values()), list(kinds), fontsize="x-small", loc="lower left", framealpha=0.9)
     return points
+
+
+def _sets(row: Row, group: Group) -> list[Cell]:
+    """The numbers that a row's utility is the mean of."""
+    return [cell for cell in row.cells.values() if group.main and cell.measure.name == group.main.name]
+
+
+def _reach(cells: Sequence[Cell], at: float) -> list[list[float]] | None:
+    """How far the bars of a mean reach down and up, in %: intervals of one seed or deviations over several.
+
+    Those of several sets are added as of independent errors.
+    """
+    reaches = []
+    for cell in cells:
+        if cell.interval:
+            reaches.append((100 * (cell.mean - cell.interval.low), 100 * (cell.interval.high - cell.mean)))
+        elif cell.sd is not None:
+            reaches.append((100 * cell.sd, 100 * cell.sd))
+        else:
+            return None
+    if not reaches:
+        return None
+    down, up = (math.hypot(*(max(0.0, reach) for reach in side)) / len(reaches) for side in zip(*reaches, strict=True))
+    return [[min(down, at)], [up]]
+
+
+def _chance(axes: Axes, group: Group) -> None:
+    """What guessing gives, on both sides, as thin lines."""
+    style: dict[str, Any] = {"color": "0.6", "linestyle": ":", "linewidth": 1, "zorder": 0}
+    means = [[c.chance for c in _sets(row, group) if c.chance is not None] for row in group.rows]
+    for utility in {round(100 * sum(found) / len(found), 6) for found in means if found}:
+        axes.axvline(utility, **style)
+    for leakage in {row.worst.chance for row in group.rows if row.worst and row.worst.chance is not None}:
+        axes.axhline(100 * leakage, **style)
 
 
 def _place(row: Row) -> tuple[float, float] | None:
@@ -192,22 +237,26 @@ def _name(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
     frame = axes.get_window_extent(renderer)
     dots = [axes.transData.transform((x, y)) for x, y, _ in points]
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in dots]
+    legend = axes.get_legend()
+    taken += [legend.get_window_extent(renderer)] if legend else []
+    bars = [line.get_window_extent(renderer) for group in axes.containers for line in group[2]]
     for x, y, label in points:
-        text = axes.annotate(label, (x, y), (8, 0), textcoords="offset points", fontsize="small", va="center")
-        box = text.get_window_extent(renderer)
-        for away in range(8, 200, 6):
-            places = [(side, up) for up in (0, away, -away) for side in (8, -8)]
-            free = next((p for p in places if _free(text, p, taken, frame, renderer)), None)
-            if free is not None:
-                if free[1]:
+        text = axes.annotate(
+            label, (x, y), (8, 7), textcoords="offset points", fontsize="small", va="center", parse_math=False
+        )
+        near = [(side, up) for up in (7, -7, 0) for side in (8, -8)]
+        far = [(side, up) for away in range(14, 200, 6) for up in (away, -away) for side in (8, -8)]
+        for place in (*near, *far):
+            if _free(text, place, [*taken, *(bars if place in near else ())], frame, renderer):
+                if place in far:
                     line = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6}
-                    axes.annotate("", (x, y), free, textcoords="offset points", arrowprops=line)
-                box = text.get_window_extent(renderer)
+                    axes.annotate("", (x, y), place, textcoords="offset points", arrowprops=line)
                 break
-        taken.append(box)
+        taken.append(text.get_window_extent(renderer))
 
 
 def _free(text: Any, place: tuple[int, int], taken: Sequence[Any], frame: Any, renderer: Any) -> bool:
+    """Whether a name fits there; it is put there to find out."""
     text.set_position(place)
     text.set_horizontalalignment("left" if place[0] > 0 else "right")
     box = text.get_window_extent(renderer)

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from . import entries
 from .ledger import MARKER
 from .record import RunRecord
-from .tracking_uri import TrackingError, canonical, check, shown, sqlite_path
+from .tracking_uri import TrackingError, canonical, check, plain_uri, shown, sqlite_path
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -36,6 +36,7 @@ EXPERIMENT = "facebench"
 ARTIFACTS = "mlartifacts"
 """Folder beside a SQLite file for figures and records."""
 LOCK = ".mirror.lock"
+KEY = "facebench.key"
 FIRST_ANSWER = 4
 """Seconds in which a server has to answer the first request; whole numbers only."""
 LATER_ANSWERS = 60
@@ -94,7 +95,7 @@ def mirror(
         if artifacts:
             artifacts.mkdir(exist_ok=True)
         with FileLock((artifacts or record_path.parent) / LOCK, timeout=LATER_ANSWERS), _quietly():
-            client = _connect(f"sqlite:///{database}" if database else uri)
+            client = _connect(plain_uri(database) if database else uri)
             experiment = _experiment(client, artifacts)
             os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(LATER_ANSWERS)
             digest = _sha256(record_path)
@@ -134,6 +135,7 @@ def _run(client: MlflowClient, experiment: str, record: RunRecord, digest: str) 
         parent = parents[0].info.run_id
     else:
         told = {"facebench.group": group, "dataset": record.dataset, "recipe": record.recipe}
+        told[KEY] = _key("facebench.group", group)
         told["recipe_hash"] = record.recipe_hash
         parent = client.create_run(experiment, started, told, group).info.run_id
         client.set_terminated(parent, "FINISHED")
@@ -146,13 +148,18 @@ def _run(client: MlflowClient, experiment: str, record: RunRecord, digest: str) 
     if kept:
         return kept
     told = {"facebench.record": record.name, "facebench.sha256": digest, "mlflow.parentRunId": parent}
+    told[KEY] = _key("facebench.record", record.name)
     return str(client.create_run(experiment, started, told, record.name).info.run_id)
 
 
 def _tagged(client: MlflowClient, experiment: str, tag: str, value: str) -> list[Any]:
-    quote = '"' if "'" in value else "'"
-    found = client.search_runs([experiment], f"tags.`{tag}` = {quote}{value}{quote}", max_results=100)
+    found = client.search_runs([experiment], f"tags.`{KEY}` = '{_key(tag, value)}'", max_results=100)
     return [run for run in found if run.data.tags.get(tag) == value]
+
+
+def _key(tag: str, value: str) -> str:
+    """What a run is found by: a digest, for MLflow's filters take no name that has both kinds of quotes."""
+    return hashlib.sha256(f"{tag}={value}".encode()).hexdigest()[:32]
 
 
 def _fill(client: MlflowClient, run: str, record: RunRecord, logs: Mapping[str, Path]) -> None:

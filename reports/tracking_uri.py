@@ -63,6 +63,26 @@ def sqlite_path(uri: str) -> Path | None:
     return path
 
 
+def plain_uri(database: Path) -> str:
+    """The URI of a database that means the same file to every reader.
+
+    SQLAlchemy from 2.1 on takes `%20` in a path for a space, MLflow's own code does not; so a path with a percent sign
+    goes from the working folder, where that leaves it out.
+
+    Raises:
+        TrackingError: the percent sign stays.
+    """
+    path = str(database)
+    if "%" in path:
+        path = os.path.relpath(path)
+    if "%" in path:
+        raise TrackingError(
+            f"tracking database {database}: has a percent sign in its path, which URIs take for a code; "
+            "run in that folder, or name a file in another one with --tracking-uri"
+        )
+    return f"sqlite:///{path}"
+
+
 def canonical(uri: str) -> str:
     """The URI under which a mirror is remembered: absolute, without user and password."""
     database = sqlite_path(uri)
@@ -75,6 +95,7 @@ def shown(uri: str) -> str:
 
 
 def _check_sqlite(uri: str, path: Path) -> None:
+    plain_uri(path)
     if not path.parent.is_dir():
         raise TrackingError(f"tracking URI {uri!r}: the folder {path.parent} does not exist; make it, or name another")
     present = path.exists()

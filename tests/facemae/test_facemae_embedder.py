@@ -128,11 +128,12 @@ def test_layout_is_channels_last() -> None:
 
 
 def test_embeddings_are_flip_summed_unit_vectors_in_any_batch() -> None:
-    network, images, seen = small().eval(), faces(5), []
+    network, images = small().eval(), faces(5)
+    seen: list[tuple[int, int]] = []
     rows = embed(network, images, device=CPU, batch=2, progress=lambda done, total: seen.append((done, total)))
     with torch.no_grad():
         x = to_float(images)
-        expected = torch.nn.functional.normalize(network(x) + network(x.flip(3)))
+        expected = torch.nn.functional.normalize(network(x) + network(x.flip(3))).numpy()
     np.testing.assert_allclose(rows, expected, atol=1e-5)
     assert (rows.dtype, rows.shape) == (np.float32, (5, 16))
     assert seen == [(2, 5), (4, 5), (5, 5)]

@@ -29,7 +29,7 @@ def faces(count: int) -> torch.Tensor:
 def write(
     path: Path,
     *,
-    inputs: tuple[tuple[object, ...], ...] = (FACE,),
+    inputs: tuple[tuple[str | int, ...], ...] = (FACE,),
     outputs: tuple[str, ...] = ("vector",),
     nodes: list[onnx.NodeProto] | None = None,
     weights: list[onnx.TensorProto] | None = None,
@@ -55,12 +55,14 @@ def quarters(images: torch.Tensor, *, flip: bool) -> NDArray[np.float64]:
     """What `write`'s model should see of 0..255."""
     numbers = images.double().numpy()
     both = numbers + numbers[..., ::-1] if flip else numbers
-    return both.reshape(-1, 3, 2, 56, 2, 56).mean(axis=(3, 5))
+    means: NDArray[np.float64] = both.reshape(-1, 3, 2, 56, 2, 56).mean(axis=(3, 5))
+    return means
 
 
 def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     flat = vectors.reshape(len(vectors), -1)
-    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    rows: NDArray[np.float64] = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    return rows
 
 
 MEAN = np.array([0.485, 0.456, 0.406])[:, None, None]
@@ -83,14 +85,15 @@ def test_the_declared_preprocessing_is_used_and_no_guess(preset: str, scale: obj
     expected = scale(quarters(images, flip=False))  # type: ignore[operator]
     if bgr:
         expected = expected[:, ::-1]
-    got = OnnxEmbedder(write(tmp_path / "m.onnx"), preset, bgr=bgr).embed(images, flip=False)  # type: ignore[arg-type]
+    got = OnnxEmbedder(write(tmp_path / "m.onnx"), preset, bgr=bgr).embed(images, flip=False)
     np.testing.assert_allclose(got, unit(expected), atol=2e-4)
 
 
 @pytest.mark.parametrize("first", ["N", 1, 4])
-def test_any_number_of_faces_goes_through_open_and_fixed_batches(first: object, tmp_path: Path) -> None:
+def test_any_number_of_faces_goes_through_open_and_fixed_batches(first: str | int, tmp_path: Path) -> None:
     judge = OnnxEmbedder(write(tmp_path / "m.onnx", inputs=((first, 3, 112, 112),)), "raw")
-    images, seen = faces(6), []
+    images = faces(6)
+    seen: list[tuple[int, int]] = []
     got = judge.embed(images, batch=5, progress=lambda done, total: seen.append((done, total)))
     np.testing.assert_allclose(got, unit(quarters(images, flip=True)), atol=1e-5)
     assert got.dtype == np.float32
@@ -111,9 +114,15 @@ def test_insightface_runs_it_and_onnxruntime_where_insightface_refuses(
 ) -> None:
     from insightface.model_zoo import arcface_onnx
 
-    path, calls = write(tmp_path / "m.onnx"), []
+    path = write(tmp_path / "m.onnx")
+    calls: list[int] = []
     forward = arcface_onnx.ArcFaceONNX.forward
-    monkeypatch.setattr(arcface_onnx.ArcFaceONNX, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
+
+    def count(self: object, batch: NDArray[np.float32]) -> object:
+        calls.append(len(batch))
+        return forward(self, batch)
+
+    monkeypatch.setattr(arcface_onnx.ArcFaceONNX, "forward", count)
     first = OnnxEmbedder(path, "arcface", bgr=True).embed(faces(2))
     assert calls
 
@@ -128,7 +137,7 @@ def test_insightface_runs_it_and_onnxruntime_where_insightface_refuses(
 
 def dividing(path: Path) -> Path:
     """x / (x - 7): a face of 7s gives infinity, one of 0s gives zeros."""
-    seven = numpy_helper.from_array(np.float32(7), "seven")
+    seven = numpy_helper.from_array(np.array(7, np.float32), "seven")
     nodes = [
         helper.make_node("Flatten", ["face"], ["flat"]),
         helper.make_node("Sub", ["flat", "seven"], ["less"]),

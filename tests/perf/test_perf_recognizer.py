@@ -50,7 +50,7 @@ def training_step(architecture: str, *, fast: bool) -> Callable[[], float]:
         with autocast(DEVICE) if fast else nullcontext():
             vectors = network(images)
         loss = nn.functional.cross_entropy(head(vectors.float()), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         return float(loss.detach())  # waits for the device
 

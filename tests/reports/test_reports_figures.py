@@ -100,3 +100,27 @@ def test_a_plane_has_a_panel_a_group_and_survives_rows_without_numbers(tmp_path:
     wide = picture(plane(board(rows), tmp_path / "plane.png"))
     assert wide.shape[1] > 1.5 * picture(plane(board(rows[:1]), tmp_path / "one.png")).shape[1]
     picture(plane(board([]), tmp_path / "none.png"))
+
+
+def test_bars_on_the_plane_are_those_of_the_numbers() -> None:
+    """Of one set its own interval; of several sets, errors are added as independent ones; dotted lines are chance."""
+    axes = figures._figure(6.4, 4.8).add_subplot()
+    (group,) = board([record(accuracy=0.8, leak=0.1)])
+    figures._points(axes, group)
+    (row,) = group.rows
+    cell, worst = row.cells["lfw", "accuracy"], row.worst
+    assert worst is not None
+    (across, down) = (line.get_segments()[0] for line in axes.containers[0][2])
+    assert np.allclose(across[:, 0], [100 * cell.interval.low, 100 * cell.interval.high])
+    assert np.allclose(down[:, 1], [100 * worst.interval.low, 100 * worst.interval.high])
+    assert figures._reach([cell] * 4, 80)[1][0] == 100 * (cell.interval.high - cell.mean) / 2
+    dotted = [line.get_xydata().tolist() for line in axes.lines if line.get_linestyle() == ":"]
+    assert [[50.0, 0.0], [50.0, 1.0]] in dotted
+    assert [[0.0, 1.0], [1.0, 1.0]] in dotted
+
+
+def test_a_name_with_dollars_is_no_formula(tmp_path: Path) -> None:
+    odd = record("m", dataset=r"$\frac$ 10$ {", curves=(curve("roc", r"$\frac$", (0.0, 1.0), (0.0, 1.0)),))
+    log = {r"$\frac$": write_log(tmp_path / "log.jsonl", 3)}
+    for path in [plane(board([odd]), tmp_path / "plane.png"), *draw(odd, tmp_path / "out", log)]:
+        picture(path)

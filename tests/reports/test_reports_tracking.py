@@ -160,6 +160,23 @@ def test_a_record_mirrored_twice_is_one_run_and_a_changed_one_replaces_it(
     assert not mirrored(where, uri)
 
 
+def test_odd_folders_and_names_with_quotes_do_not_lead_astray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`%20` in a path is no space, `#` no fragment; quotes in names neither break a filter nor make a second run."""
+    folder = tmp_path / "a b%20c#d"
+    folder.mkdir()
+    with pytest.raises(TrackingError, match="percent sign"):
+        check(f"sqlite:///{folder / 'mlflow.db'}")
+    monkeypatch.chdir(folder)
+    made, path = written(folder / "records", name='it\'s "x"', dataset="o'b")
+    runs = {mirror(made, uri="sqlite:///mlflow.db", record_path=path) for _ in range(2)}
+    assert len(runs) == 1
+    assert mirrored(path, "sqlite:///mlflow.db")
+    assert rows(folder / "mlflow.db", "select count(*) from runs") == [(2,)]
+    assert [found.name for found in tmp_path.iterdir()] == [folder.name]
+    assert {"mlflow.db", "mlartifacts", "records"} >= {found.name for found in folder.iterdir()}
+    assert len(list((folder / "mlartifacts").rglob("*.json"))) == 1
+
+
 def test_a_dead_server_is_told_quickly_and_leaves_no_marker(tmp_path: Path) -> None:
     made, where = written(tmp_path / "records")
     import mlflow  # noqa: F401  # not part of what is timed
