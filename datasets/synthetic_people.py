@@ -173,8 +173,9 @@ def shots(who: People, *, seed: int, identities: Sequence[int], images: Sequence
     }.get(series, 0.2 * n[:, 0] if series in ("young", "old") else 0.09 * n[:, 0])
     age = {"young": 20 + 10 * u[:, 2], "old": 52 + 12 * u[:, 2]}.get(series, who.age + 7 * n[:, 1])
     azimuth, height = 0.75 * n[:, 2], 0.35 + 0.3 * n[:, 3]
-    warmth = 0.11 * n[:, 4]
-    colour = np.stack((warmth, 0.035 * n[:, 6], -warmth), axis=1)
+    # so strong a cast that a network which has learned nothing cannot tell people by their colours either
+    warmth = 0.22 * n[:, 4]
+    colour = np.stack((warmth, 0.16 * n[:, 6], -warmth), axis=1)
     return Shots(
         yaw=yaw,
         pitch=0.11 * n[:, 7],
@@ -186,7 +187,7 @@ def shots(who: People, *, seed: int, identities: Sequence[int], images: Sequence
         brows=0.8 * n[:, 12],
         light=np.stack((np.sin(azimuth) * np.cos(height), -np.sin(height), np.cos(azimuth) * np.cos(height)), axis=1),
         ambient=0.42 + 0.4 * u[:, 8],
-        gain=np.exp(0.2 * n[:, 5:6] + colour),
+        gain=np.exp(0.3 * n[:, 5:6] + colour),
         gamma=np.exp(0.14 * n[:, 13]),
         blur=0.5 * np.maximum(0.0, n[:, 14]),
         noise=0.015 + 0.04 * abs(n[:, 15]),
