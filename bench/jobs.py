@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
 from ..reports import ledger, tracking
 from ..reports.record import RunRecord
-from .config import Plan, plan
+from ..reports.tracking_uri import shown
+from .config import ConfigError, Plan, plan
 from .progress import Display
 from .run import Outcome, prepare, run
+from .steps import Steps
 from .store import Store
 
 FIGURES = "figures"
@@ -39,6 +41,7 @@ def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
     if args.tracking_uri != "none":
         tracking.check(args.tracking_uri)
     laid = [prepare(p, store, data_root=args.data, device=args.device, display=display) for p in plans]
+    _refuse_unknown_stages(args.force, laid)
     if args.dry_run:
         say(dry_run(laid, store))
         return 0
@@ -77,11 +80,22 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
     ]
 
 
+def _refuse_unknown_stages(forced: Sequence[str], laid: Sequence[Steps]) -> None:
+    known = sorted({step.name.partition("/")[0] for steps in laid for step in steps.all} | {"scan"})
+    unknown = sorted(set(forced) - set(known))
+    if unknown:
+        raise ConfigError(f"--force {unknown[0]}: no such stage; expected one of {', '.join(known)}")
+
+
 def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display: Display) -> str:
     """Draw and mirror what is new; gives the line that says where the mirror is."""
     figures = store.root / FIGURES / outcome.record.name
     if outcome.new or not figures.is_dir():
-        _draw(outcome, figures, with_faces=args.with_faces or outcome.steps.data.synthetic)
+        _draw(outcome, figures)
+    if (args.with_faces or outcome.steps.data.synthetic) and not (figures / "faces.png").is_file():
+        from .grid import draw_grid
+
+        draw_grid(outcome.steps, figures / "faces.png")
     if args.tracking_uri == "none":
         return ""
     if not tracking.mirrored(outcome.path, args.tracking_uri):
@@ -90,21 +104,18 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
         except tracking.TrackingError as error:
             display.note(f"warning: {error}")
             return ""
-    return str(args.tracking_uri)
+    return shown(args.tracking_uri)
 
 
-def _draw(outcome: Outcome, out: Path, *, with_faces: bool) -> None:
+def _draw(outcome: Outcome, out: Path) -> None:
     from ..reports.figures import draw
-    from .grid import draw_grid
 
     out.mkdir(parents=True, exist_ok=True)
     draw(outcome.record, out, _logs(outcome))
-    if with_faces:
-        draw_grid(outcome.steps, out / "faces.png")
 
 
 def _logs(outcome: Outcome) -> dict[str, Path]:
-    """Training logs by stage; copied beside nothing: they stay in the store."""
+    """Training logs by stage."""
     found = {step.name: outcome.steps.path(step) / "log.jsonl" for step in outcome.steps.all}
     return {name: path for name, path in found.items() if path.is_file()}
 
@@ -137,4 +148,4 @@ def mirror_all(args: argparse.Namespace) -> str:
         for n, record in enumerate(missing):
             _mirror(record, paths[record.name], store, args.tracking_uri)
             progress(n + 1, len(missing))
-    return f"{len(missing)} of {len(records)} records mirrored to {args.tracking_uri}, the others were there already\n"
+    return f"{len(missing)} of {len(records)} records mirrored to {shown(args.tracking_uri)}, the others were there already\n"

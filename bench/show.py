@@ -42,20 +42,19 @@ def summary(outcome: Outcome, tracked: str) -> str:
 
     record = outcome.record
     released = record.roles["P"]
-    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left", title_style="bold")
-    table.title = escape(
-        f"{record.method} on {record.dataset}, recipe {record.recipe}, seed {record.seed}: "
-        f"{released.images:,} faces of {released.identities:,} people released"
-    )
-    for column, justify in (("", "left"), ("on", "left"), ("value", "right"), ("95 % interval", "right"),
-                            ("chance", "right"), ("n", "right")):  # fmt: skip
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    lines: list[RenderableType] = [
+        f"[bold]{escape(record.method)} on {escape(record.dataset)}[/], recipe {escape(record.recipe)}, seed {record.seed}:"
+        f" {released.images:,} faces of {released.identities:,} people released"
+    ]
     for side, title in (("utility", UTILITY), ("privacy", LEAKAGE)):
-        scores = [s for s in record.scores if s.measure.side == side and s.measure.headline]
-        table.add_row(f"[dim]{title}[/dim]")
-        for score in scores:
-            table.add_row(*[escape(cell) for cell in _cells(score)])
-    lines: list[RenderableType] = [table]
+        table = Table(box=None, padding=(0, 2, 0, 2), title=title, title_justify="left", title_style="italic")
+        for column in ("", "on", "value", "95 % interval", "chance", "n"):
+            table.add_column(column, justify="left" if column in ("", "on") else "right")
+        for score in record.scores:
+            if score.measure.side == side and score.measure.headline:
+                table.add_row(*[escape(cell) for cell in _cells(score)])
+        lines += ["", table]
+    lines.append("")
     for check in record.checks:
         if not check.passed:
             lines.append(f"[bold red]unreliable[/] {escape(f'{check.name}: {check.says}')}")
@@ -75,7 +74,7 @@ def _cells(score: Score) -> list[str]:
 
     first = score.intervals[0] if score.intervals else None
     return [
-        f"  {score.measure.name}",
+        score.measure.name,
         score.on,
         shown(score.value),
         f"{shown(first.low)} to {shown(first.high)}" if first else score.note or "-",

@@ -62,7 +62,9 @@ def inspect(data: bytes, where: str, resize: bool) -> None:
     try:
         header = _PARSERS[kind](data)
     except (_Truncated, IndexError, struct.error):
-        raise DataError(f"{where}: a truncated or damaged {kind[1:]} image ({len(data):,} bytes); {AGAIN}") from None
+        raise DataError(
+            f"{where}: expected a whole image, got a truncated or damaged {kind[1:]} one ({len(data):,} bytes); {AGAIN}"
+        ) from None
     width, height = header.width, header.height
     square = resize and width == height and SMALLEST <= width <= LARGEST
     if (width, height) != (SIZE, SIZE) and not square:

@@ -65,7 +65,7 @@ class Pack:
         self._keys, offsets = read_index(index, self._map, self.path)
         words: NDArray[np.uint32] = np.frombuffer(self._map, "<u4", count=self._size // 4)
         at = offsets // 4
-        self._refuse(words[at] != MAGIC, "does not begin with the magic number 0xCED7230A", offsets)
+        self._refuse(words[at] != MAGIC, "was expected to begin with the magic number 0xCED7230A and does not", offsets)
         length = (words[at + 1] & LENGTH).astype(np.int64)
         part = words[at + 1] >> 29
         flag, label = words[at + 2].astype(np.int64), words[at + 3].view("<f4")

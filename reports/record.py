@@ -40,7 +40,7 @@ class Interval(_Closed):
 
     low: FiniteFloat
     high: FiniteFloat
-    level: float = 0.95
+    level: FiniteFloat = 0.95
     kind: str
     """How it was made: `wilson`, `cluster-bootstrap`, `fold-sd`."""
 
@@ -90,7 +90,7 @@ class StageTrace(_Closed):
 
     name: str
     key: str
-    seconds: float
+    seconds: FiniteFloat
     """What making it took, also where it was only looked up this time."""
     cached: bool
 
