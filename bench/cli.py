@@ -196,6 +196,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.do(args))
     except KeyboardInterrupt:
         _say("stopped; nothing half-made was kept, finished stages were. Run the same command again to go on")
+        if argv is None:  # a command of its own: do not wait for threads that have nothing left to do
+            sys.stdout.flush()
+            os._exit(STOPPED)
         return STOPPED
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -148,4 +148,6 @@ def mirror_all(args: argparse.Namespace) -> str:
         for n, record in enumerate(missing):
             _mirror(record, paths[record.name], store, args.tracking_uri)
             progress(n + 1, len(missing))
-    return f"{len(missing)} of {len(records)} records mirrored to {shown(args.tracking_uri)}, the others were there already\n"
+    there = len(records) - len(missing)
+    uri = shown(args.tracking_uri)
+    return f"{len(missing)} of {len(records)} records mirrored to {uri}, {there} were there already\n"

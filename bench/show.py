@@ -43,17 +43,17 @@ def summary(outcome: Outcome, tracked: str) -> str:
     record = outcome.record
     released = record.roles["P"]
     lines: list[RenderableType] = [
-        f"[bold]{escape(record.method)} on {escape(record.dataset)}[/], recipe {escape(record.recipe)}, seed {record.seed}:"
-        f" {released.images:,} faces of {released.identities:,} people released"
+        f"[bold]{escape(record.method)} on {escape(record.dataset)}[/], recipe {escape(record.recipe)}, "
+        f"seed {record.seed}: {released.images:,} faces of {released.identities:,} people released"
     ]
     for side, title in (("utility", UTILITY), ("privacy", LEAKAGE)):
-        table = Table(box=None, padding=(0, 2, 0, 2), title=title, title_justify="left", title_style="italic")
+        table = Table(box=None, padding=(0, 2, 0, 2))
         for column in ("", "on", "value", "95 % interval", "chance", "n"):
             table.add_column(column, justify="left" if column in ("", "on") else "right")
         for score in record.scores:
             if score.measure.side == side and score.measure.headline:
                 table.add_row(*[escape(cell) for cell in _cells(score)])
-        lines += ["", table]
+        lines += ["", f"[italic]{title}[/]", table]
     lines.append("")
     for check in record.checks:
         if not check.passed:
