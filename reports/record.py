@@ -164,6 +164,7 @@ def write(record: RunRecord, folder: Path) -> Path:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        Path(partial).chmod(0o644)  # temporary files are for their owner alone; records are for all
         Path(partial).replace(path)
     except OSError as error:
         if partial:
