@@ -148,8 +148,8 @@ def _without_paths(plan: Plan) -> dict[str, Any]:
     """The plan as a record shows it: names of files, not where they are."""
 
     def shorten(value: Any) -> Any:
-        if isinstance(value, Path):
-            return value.name
+        if isinstance(value, Path) or (isinstance(value, str) and os.sep in value):
+            return Path(value).name
         if isinstance(value, Mapping):
             return {key: shorten(inner) for key, inner in value.items()}
         return value
