@@ -60,7 +60,8 @@ def summary(outcome: Outcome, tracked: str) -> str:
             lines.append(f"[bold red]unreliable[/] {escape(f'{check.name}: {check.says}')}")
     made = sum(stage.seconds for stage in record.stages)
     cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
-    lines.append(escape(f"record {outcome.path} ({cached})" + (f", MLflow {tracked}" if tracked else "")))
+    lines.append(escape(f"record {outcome.path} ({cached})"))
+    lines += [escape(f"MLflow {tracked}")] if tracked else []
     return text(*lines) + "\n"
 
 

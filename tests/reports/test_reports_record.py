@@ -161,7 +161,7 @@ def test_a_record_holds_roles_as_numbers_and_digests_only() -> None:
 
 def test_published_records_are_whole_and_name_nobody() -> None:
     folder = Path(__file__).parents[2] / "reports" / "records"
-    for record in ledger.load(folder):
-        assert record.stages, record.name
-        assert all(check.passed for check in record.checks), record.name
-        assert "/" not in json.dumps(record.config), f"{record.name} tells where files were"
+    for published in ledger.load(folder):
+        assert published.stages, published.name
+        assert all(check.passed for check in published.checks), published.name
+        assert "/" not in json.dumps(published.config), f"{published.name} tells where files were"
