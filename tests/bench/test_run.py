@@ -239,11 +239,15 @@ def test_ctrl_c_stops_within_two_seconds_and_says_how_to_go_on(recipe: Path, tmp
     slow = tmp_path / "slow.yaml"
     slow.write_text(TINY.replace("steps: 6", "steps: 100000"))
     run = _start(slow, tmp_path / "runs")
-    _wait_for(tmp_path / "runs", "train/.*.part")
+    _wait_for(tmp_path / "runs", "train/.*.part/log.jsonl")
     time.sleep(1)
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=30)
+    try:
+        _, errors = run.communicate(timeout=30)
+    finally:
+        run.kill()
+        run.communicate()
     assert time.monotonic() - asked < 2
     assert run.returncode == 130
     assert "Run the same command again" in errors
