@@ -192,6 +192,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGALRM, _stop)
+    sys.unraisablehook = _ask_again
     try:
         return int(args.do(args))
     except KeyboardInterrupt:
@@ -219,6 +221,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _ask_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came in a place from which Python lets no exception out.
+
+    Imports are full of such places (weak references of module locks), and importing torch takes seconds.
+    """
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _say(text: str) -> None:

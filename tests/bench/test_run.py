@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -253,3 +254,31 @@ def test_ctrl_c_stops_within_two_seconds_and_says_how_to_go_on(recipe: Path, tmp
     assert "Run the same command again" in errors
     assert "Traceback" not in errors
     assert not list((tmp_path / "runs").rglob("*.part"))
+
+
+def test_ctrl_c_in_a_place_that_lets_no_exception_out_is_not_lost() -> None:
+    script = """
+        import sys, time, weakref
+        from facebench.bench import cli
+
+        class Thing:
+            pass
+
+        def interrupted(reference):
+            raise KeyboardInterrupt  # as Ctrl-C does when it comes just here
+
+        def work(args):
+            thing = Thing()
+            kept = weakref.ref(thing, interrupted)
+            del thing
+            time.sleep(30)
+
+        cli._do_list = work
+        started = time.monotonic()
+        code = cli.main(["list"])
+        print(code, time.monotonic() - started < 5)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "130 True\n", done.stderr

@@ -39,7 +39,9 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.mark.parametrize("uri", ["file:///somewhere/runs", "mlruns", "/somewhere/mlruns", "ftp://host/x", "", "sqlite://"])
+@pytest.mark.parametrize(
+    "uri", ["file:///somewhere/runs", "mlruns", "/somewhere/mlruns", "ftp://host/x", "", "sqlite://"]
+)
 def test_a_uri_that_cannot_work_is_refused_before_a_run(uri: str) -> None:
     with pytest.raises(TrackingError, match="sqlite:///"):
         check(uri)
