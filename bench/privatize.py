@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.base import Face, Faces, Progress, silent
-from ..methods.base import Method, MethodError, Privatizer
+from ..datasets.base import Faces, Progress, silent
+from ..methods.base import Method, MethodError, Publish
 from .plugins import spell
 
 if TYPE_CHECKING:
@@ -23,20 +23,12 @@ MANIFEST = "manifest.parquet"
 _BATCH = 256
 
 
-def seeds(seed: int, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A face's own seed, from the run's seed and the face's place in its dataset.
-
-    Shards and reruns agree, whatever else is released with it.
-    """
-    return np.int64(seed) * np.int64(1 << 40) + indices
-
-
 def release(
     method: Method,
     name: str,
     fitted: Path,
     faces: Faces,
-    indices: NDArray[np.int64],
+    places: NDArray[np.int64],
     out: Path,
     *,
     seed: int,
@@ -51,7 +43,7 @@ def release(
         name: of the method, for the manifest.
         fitted: what `Method.fit` wrote.
         faces: the originals, sorted by identity.
-        indices: [N], place of each face in its dataset; its seed and the manifest's `source_index`.
+        places: [N], where each face stands in its dataset: its seed, and the manifest's `source_index`.
         out: gets `train.rec`, `train.idx`, `property` and the manifest.
         seed: of the release.
         device: where to compute.
@@ -62,35 +54,43 @@ def release(
         MethodError: the method gave images of another shape or type, or its own reason.
         DataError: a face cannot be read.
     """
-    import torch
-
     from ..datasets import codec
-    from ..datasets.loader import in_order
     from ..datasets.recordio import RecordIOWriter
 
-    privatize = method.load(fitted, device=device)
+    private = method.publish(fitted, faces, Publish(seed=seed, device=device, places=places))
     hashes: list[str] = []
-    with RecordIOWriter(out, faces.identities) as pack, ThreadPoolExecutor() as pool:
-        for places, images, labels in in_order(faces, _BATCH):
-            private = _checked(privatize, images, torch.from_numpy(seeds(seed, indices[places])), device)
-            for encoded, label in zip(pool.map(lambda i: codec.encode(i, kind=encoding), private), labels, strict=True):
-                pack.add(encoded, int(label))
+    with RecordIOWriter(out, private.identities) as pack, ThreadPoolExecutor() as pool:
+        for start in range(0, len(private), _BATCH):
+            rows = np.arange(start, min(start + _BATCH, len(private)))
+            images = private.take(rows)
+            for encoded, row in zip(pool.map(lambda i: codec.encode(i, kind=encoding), images), rows, strict=True):
+                pack.add(encoded, int(private.labels[row]))
                 hashes.append(hashlib.sha256(encoded).hexdigest())
-            progress(len(hashes), len(faces))
-    _write_manifest(out / MANIFEST, method, name, faces.labels, indices, hashes)
+            progress(len(hashes), len(private))
+    index = None if private.source is None else places[private.source]
+    _write_manifest(out / MANIFEST, method, name, private.labels, index, hashes)
 
 
-def _checked(privatize: Privatizer, images: torch.Tensor, own: torch.Tensor, device: torch.device) -> torch.Tensor:
-    import torch
+def sources(release: Path, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """[N], which of the originals at `places` each private face was made from; None where none was from one.
 
-    with torch.inference_mode():
-        private = privatize(images.to(device), own.to(device))
-    if private.shape != images.shape or private.dtype != torch.uint8:
+    Raises:
+        MethodError: the manifest names an original that is not among them.
+    """
+    from pyarrow import parquet
+
+    column = parquet.read_table(release / MANIFEST, columns=["source_index"])["source_index"]
+    if column.null_count:
+        return None
+    index = column.to_numpy()
+    order = np.argsort(places)
+    at = np.searchsorted(places, index, sorter=order).clip(max=len(places) - 1)
+    rows: NDArray[np.int64] = order[at]
+    if not np.array_equal(places[rows], index):
         raise MethodError(
-            f"private faces: expected uint8 {list(images.shape)}, got {private.dtype} {list(private.shape)}; "
-            "a method keeps shape, type and order"
+            f"{release / MANIFEST}: expected sources among the released people, got others; run with --force release"
         )
-    return private.cpu()
+    return rows
 
 
 def _write_manifest(
@@ -98,7 +98,7 @@ def _write_manifest(
     method: Method,
     name: str,
     labels: NDArray[np.int64],
-    indices: NDArray[np.int64],
+    index: NDArray[np.int64] | None,
     hashes: list[str],
 ) -> None:
     import pyarrow as pa
@@ -110,7 +110,7 @@ def _write_manifest(
             {
                 "private_index": np.arange(n),
                 "identity": labels,
-                "source_index": indices,
+                "source_index": pa.array([None] * n if index is None else index, pa.int64()),
                 "sha256": hashes,
                 "method": pa.array([name] * n).dictionary_encode(),
                 "parameters": pa.array(
@@ -120,28 +120,3 @@ def _write_manifest(
         ),
         path,
     )
-
-
-class Privatized:
-    """Private versions of some faces, made as they are read: what anybody can do who has the published method."""
-
-    def __init__(self, faces: Faces, privatize: Privatizer, *, seed: int, device: torch.device) -> None:
-        self._faces, self._privatize, self._device = faces, privatize, device
-        self._seeds = seeds(seed, np.arange(len(faces), dtype=np.int64))
-        self.identities, self.labels, self.names = faces.identities, faces.labels, faces.names
-
-    def __len__(self) -> int:
-        return len(self._faces)
-
-    def __getitem__(self, index: int) -> Face:
-        import torch
-
-        image, identity = self._faces[index]
-        private = _checked(self._privatize, image[None], torch.from_numpy(self._seeds[[index]]), self._device)
-        return Face(private[0], identity)
-
-    def encoded(self, index: int) -> bytes:
-        """As a lossless file."""
-        from ..datasets import codec
-
-        return codec.encode(self[index].image)

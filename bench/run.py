@@ -86,8 +86,8 @@ def _make(steps: Steps, store: Store, step: Any, display: Display) -> Stage:
 def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
     data, method = steps.data, name_of(steps.method, Method)
     scores, curves = _utility(plan, steps)
-    for name, attack in steps.attacks.items():
-        found, drawn = attack.scores(steps.path(steps.named("attack")[name]), name)
+    for name, step in steps.named("attack").items():
+        found, drawn = steps.attacks[name].scores(steps.path(step), name)
         scores += found
         curves += drawn
     judge = plan.attack.spelled()
@@ -115,7 +115,8 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         scores=tuple(scores),
         curves=tuple(curves),
         checks=(judge_on_clear_pairs(clear), *bounds(method, scores)),
-        attackers=tuple(steps.attacks),
+        attackers=tuple(steps.named("attack")),
+        not_run=steps.not_run,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),

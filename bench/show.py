@@ -54,7 +54,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
             if score.measure.side == side and score.measure.headline:
                 table.add_row(*[escape(cell) for cell in _cells(score)])
         lines += ["", f"[italic]{title}[/]", table]
-    lines.append("")
+    lines += ["", *(escape(f"{attack}: {reason}") for attack, reason in record.not_run.items())]
     for check in record.checks:
         if not check.passed:
             lines.append(f"[bold red]unreliable[/] {escape(f'{check.name}: {check.says}')}")

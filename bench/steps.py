@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets.base import Faces, Pairs, Progress
-from ..methods.base import Fit, Method
+from ..methods.base import Fit, Method, Publish
 from .attacks.base import Attack, Embeddings, Evidence
 from .config import ConfigError, Plan
 from .data import Data
@@ -50,6 +50,8 @@ class Steps:
     method: Method
     attacks: dict[str, Attack]
     all: list[Step] = field(default_factory=list)
+    not_run: dict[str, str] = field(default_factory=dict)
+    """Attacks that do not apply to the method, and why."""
     _decoded: dict[str, Pairs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,6 +89,10 @@ class Steps:
         self.private = self._add("embed/private", {**seen, "release": self._key(self.release)}, "faces",
                                  lambda out, progress: self._embed(self._released(), out, progress))  # fmt: skip
         for name, attack in self.attacks.items():
+            reason = attack.inapplicable(sourced=self.method.sourced)
+            if reason:
+                self.not_run[name] = reason
+                continue
             key = {
                 "attack": spell(attack), "judge": self._judge, "release": self._key(self.release),
                 "faces": data.ids, "fit": self._key(fit), "seed": plan.seed,
@@ -139,7 +145,8 @@ class Steps:
 
     def _fit(self, out: Path, teacher: Step | None, progress: Progress) -> None:
         weights = self.path(teacher) / WEIGHTS if teacher else None
-        how = Fit(seed=self.plan.seed, device=self._device(), teacher=weights, progress=progress)
+        scratch = self.store.scratch(self.fit.name, self.fit.inputs) if self.fit else None
+        how = Fit(seed=self.plan.seed, device=self._device(), teacher=weights, progress=progress, scratch=scratch)
         self.method.fit(self.data.role("G"), out, how)
 
     def _fitted(self) -> Path:
@@ -200,7 +207,7 @@ class Steps:
 
     def _attacker(self, attack: Attack) -> Callable[[Path, Progress], None]:
         def make(out: Path, progress: Progress) -> None:
-            from .privatize import Privatized
+            from .privatize import sources
             from .verify import embed_all
 
             device = self._device()
@@ -208,14 +215,16 @@ class Steps:
             evidence = Evidence(
                 private=private,
                 original=original,
-                source=np.arange(len(private.identity)),  # a release keeps the order of its originals
+                source=sources(self.path(self.release), self.data.places["P"]),
                 seed=self.plan.seed,
                 device=device,
                 private_faces=self._released(),
                 original_faces=self.data.role("P"),
                 attacker_faces=self.data.role("A"),
-                privatize=lambda faces: Privatized(
-                    faces, self.method.load(self._fitted(), device=device), seed=self.plan.seed, device=device
+                generator_faces=self.data.role("G"),
+                holdout_faces=self.data.role("H"),
+                privatize=lambda faces: self.method.publish(
+                    self._fitted(), faces, Publish(self.plan.seed, device, np.arange(len(faces)))
                 ),
                 embed=lambda faces: embed_all(self._open_judge(), faces),
                 progress=progress,

@@ -88,6 +88,11 @@ class Store:
         """The key of a stage: the digest of its name and of all that goes into it."""
         return digest({"layout": LAYOUT, "stage": name, "inputs": inputs})
 
+    def scratch(self, name: str, inputs: Any) -> Path:
+        """A folder of a stage that outlives a killed try at it, to go on from; removed once the stage is whole."""
+        path = self.path(name, inputs)
+        return path.with_name(f".{path.name}.scratch")
+
     def has(self, name: str, inputs: Any) -> bool:
         """Whether a stage is there and will not be made again."""
         path = self.path(name, inputs)
@@ -112,12 +117,16 @@ class Store:
                 return _open(name, path, cached=True)
             for left in path.parent.glob(f".{path.name}.*.part"):  # of a killed run: we hold its lock
                 shutil.rmtree(left, ignore_errors=True)
+            scratch = self.scratch(name, inputs)
+            if self._must_force(name, path.name):  # made again from the start
+                shutil.rmtree(scratch, ignore_errors=True)
             partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
             try:
                 started = time.monotonic()
                 make(partial)
                 _trace(partial, name, path.name, inputs, time.monotonic() - started)
                 _replace(partial, path)
+                shutil.rmtree(scratch, ignore_errors=True)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         self._forced.add((name, path.name))

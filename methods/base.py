@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from ..datasets.base import Faces, Progress, silent
+from ..datasets.base import Face, Faces, Progress, silent
 
 if TYPE_CHECKING:
     import torch
@@ -37,10 +39,62 @@ class Fit:
     teacher: Path | None = None
     """A recognizer trained on the same people (`facemae.embedder.load` reads it), where `needs_teacher`."""
     progress: Progress = silent
+    scratch: Path | None = None
+    """A folder that outlives a killed `fit`: what lies in it was put there by an earlier try at this very fit."""
+
+
+@dataclass(frozen=True)
+class Publish:
+    """With what a private set is to be made, beside the originals."""
+
+    seed: int
+    device: torch.device
+    places: NDArray[np.int64]
+    """[N], where each original stands in its dataset; with the seed it decides the face's own randomness."""
+
+    @property
+    def own_seeds(self) -> NDArray[np.int64]:
+        """[N], each original's own seed: shards and reruns agree, whatever else is released with it."""
+        return np.int64(self.seed) * np.int64(1 << 40) + self.places
+
+
+class PrivateFaces(ABC):
+    """A private set: `Faces` that are made as they are read, equal however they are asked for."""
+
+    identities: int
+    labels: NDArray[np.int64]
+    """[N], those of the originals; new people where `source` is None."""
+    names: Sequence[str]
+    source: NDArray[np.int64] | None
+    """[N], the row of the original that each was made from; None where none was made from one."""
+
+    @abstractmethod
+    def take(self, rows: NDArray[np.int64]) -> Tensor:
+        """The private faces of some rows, uint8 [B, 3, SIZE, SIZE], on the CPU.
+
+        Raises:
+            MethodError: they cannot be made.
+            DataError: an original cannot be read.
+        """
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Face:
+        return Face(self.take(np.array([index]))[0], int(self.labels[index]))
+
+    def encoded(self, index: int) -> bytes:
+        """As a lossless file."""
+        from ..datasets import codec
+
+        return codec.encode(self[index].image)
 
 
 class Method(BaseModel, ABC):
-    """Plug-in: a way to make faces private. Frozen and closed; the fields are its parameters."""
+    """Plug-in: a way to make faces private. Frozen and closed; the fields are its parameters.
+
+    A method implements `load` where it works face by face, or `publish` where it takes or makes a set as a whole.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: ClassVar[int] = 1
@@ -49,6 +103,14 @@ class Method(BaseModel, ABC):
     """False where the seed changes nothing, so that all seeds share one fit and one release."""
     learns: ClassVar[bool] = False
     """Whether `fit` does anything."""
+    sourced: ClassVar[bool] = True
+    """False where private faces are made from no original, and show new people."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if cls.load is Method.load and cls.publish is Method.publish:
+            raise TypeError(f"{cls.__name__}: a method implements `load` or `publish`; it has neither")
 
     @property
     def needs_teacher(self) -> bool:
@@ -62,11 +124,51 @@ class Method(BaseModel, ABC):
             MethodError: nothing can be learned from these faces, or training diverged.
         """
 
-    @abstractmethod
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
-        """Make the method live.
+        """Make the method live, for one that works face by face.
 
         Args:
             fitted: the folder that `fit` wrote; empty for a method that learns nothing.
             device: where to compute; faces come and go on this device.
+
+        Raises:
+            MethodError: what was fitted is missing or damaged, or the method does not work face by face.
         """
+        raise MethodError(f"{type(self).__name__.lower()} works on sets as a whole, not face by face; use `publish`")
+
+    def publish(self, fitted: Path, originals: Faces, how: Publish) -> PrivateFaces:
+        """Make a private set of some originals.
+
+        Args:
+            fitted: the folder that `fit` wrote; empty for a method that learns nothing.
+            originals: [N], sorted by identity.
+            how: seed, device, and where each original stands in its dataset.
+
+        Raises:
+            MethodError: what was fitted is missing or damaged, or these originals cannot be made private.
+        """
+        return FaceByFace(originals, self.load(fitted, device=how.device), how)
+
+
+class FaceByFace(PrivateFaces):
+    """One private face for each original, in their order."""
+
+    def __init__(self, originals: Faces, privatize: Privatizer, how: Publish) -> None:
+        self._originals, self._privatize, self._device = originals, privatize, how.device
+        self._seeds = how.own_seeds
+        self.identities, self.labels, self.names = originals.identities, originals.labels, originals.names
+        self.source = np.arange(len(originals))
+
+    def take(self, rows: NDArray[np.int64]) -> Tensor:
+        import torch
+
+        images = torch.stack([self._originals[row].image for row in rows.tolist()])
+        with torch.inference_mode():
+            own = torch.from_numpy(self._seeds[rows]).to(self._device)
+            private = self._privatize(images.to(self._device), own)
+        if private.shape != images.shape or private.dtype != torch.uint8:
+            raise MethodError(
+                f"private faces: expected uint8 {list(images.shape)}, got {private.dtype} {list(private.shape)}; "
+                "a method keeps shape, type and order"
+            )
+        return private.cpu()

@@ -130,6 +130,8 @@ class RunRecord(_Closed):
     curves: tuple[Curve, ...] = ()
     checks: tuple[Check, ...] = ()
     attackers: tuple[str, ...] = ()
+    not_run: dict[str, str] = {}
+    """Attacks that do not apply to the method, and why."""
     overlap: str = "unchecked"
     """Whether people of the training faces are in the verification sets: `unchecked`, `disjoint`, or a digest."""
     skipped: dict[str, int] = {}

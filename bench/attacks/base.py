@@ -40,8 +40,8 @@ class Evidence:
     """The released faces of role P, seen by the judge."""
     original: Embeddings
     """The original faces of role P, seen by the judge."""
-    source: NDArray[np.int64]
-    """[Q], the index in `original` that each private face was made from; -1 where it was made from none."""
+    source: NDArray[np.int64] | None
+    """[Q], the index in `original` that each private face was made from; None where none was made from one."""
     seed: int
     device: torch.device
     private_faces: Faces
@@ -50,6 +50,10 @@ class Evidence:
     """Originals of role A: other people, whom the attacker may train on."""
     privatize: Callable[[Faces], Faces]
     """The published method, applied to faces of the attacker's."""
+    generator_faces: Faces
+    """Originals of role G: the people whom the method learned from."""
+    holdout_faces: Faces
+    """Originals of role H: people whom nothing was learned from or made of, the control."""
     embed: Callable[[Faces], Embeddings]
     """The judge, on any faces."""
     progress: Progress = silent
@@ -61,6 +65,14 @@ class Attack(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: ClassVar[int] = 1
     """Raise it when equal parameters give other results."""
+
+    def inapplicable(self, *, sourced: bool) -> str:
+        """Why this attack does not apply; empty where it does.
+
+        Args:
+            sourced: whether private faces were made from originals.
+        """
+        return "" if sourced else "does not apply: no private face was made from an original, so there is none to find"
 
     @abstractmethod
     def run(self, evidence: Evidence, out: Path) -> None:

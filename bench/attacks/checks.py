@@ -31,21 +31,26 @@ def failed(faces: Embeddings, name: str) -> NDArray[np.bool_]:
     return nan
 
 
-def searchable(evidence: Evidence) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which private faces, and which originals, the recognizer failed on, after all was checked.
+def searchable(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """The sources, and which private faces and which originals the recognizer failed on, after all was checked.
 
     Raises:
         AttackError: private faces without a source, originals of one person, or faces that cannot be compared.
     """
     private, original = evidence.private, evidence.original
     lost, lost_image = failed(private, "private"), failed(original, "original")
+    if evidence.source is None:
+        raise AttackError(
+            "this attack does not apply: private faces were made from no original, so there is none to find; "
+            "leave the attack out for such a method"
+        )
     check_sources(private, original, evidence.source)
     if (original.identity == original.identity[0]).all():
         raise AttackError(
             "originals: expected images of at least 2 people, got 1: whoever is searched is found; "
             "give role P more people"
         )
-    return lost, lost_image
+    return evidence.source, lost, lost_image
 
 
 def check_sources(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64]) -> None:
@@ -64,16 +69,10 @@ def check_sources(probes: Embeddings, gallery: Embeddings, source: NDArray[np.in
             f"sources: expected one for each of {len(probes.identity)} private faces, got shape {source.shape}; "
             "make the private set again"
         )
-    none = np.flatnonzero(source < 0)
-    if len(none):
-        raise AttackError(
-            f"this attack does not apply: {len(none)} of {len(source)} private faces (first: {none[0]}) were made "
-            "from no original, so there is none to find; leave the attack out for such a method"
-        )
-    far = np.flatnonzero(source >= len(gallery.identity))
+    far = np.flatnonzero((source < 0) | (source >= len(gallery.identity)))
     if len(far):
         raise AttackError(
-            f"sources: private face {far[0]}: expected an original below {len(gallery.identity)}, "
+            f"sources: private face {far[0]}: expected an original from 0 to {len(gallery.identity) - 1}, "
             f"got {source[far[0]]}; make the private set again"
         )
     strange = np.flatnonzero(gallery.identity[source] != probes.identity)

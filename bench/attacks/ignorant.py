@@ -31,8 +31,8 @@ class Ignorant(Attack):
         from .retrieval import ranks
 
         private, original = evidence.private, evidence.original
-        lost, lost_image = searchable(evidence)
-        found = ranks(private, original, evidence.source, progress=evidence.progress)
+        source, lost, lost_image = searchable(evidence)
+        found = ranks(private, original, source, progress=evidence.progress)
         leakage.Found(
             **vars(found),
             person=private.identity,

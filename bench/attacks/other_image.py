@@ -37,7 +37,7 @@ class OtherImage(Attack):
         from .retrieval import ranks
 
         private, original = evidence.private, evidence.original
-        lost, lost_image = searchable(evidence)
+        source, lost, lost_image = searchable(evidence)
         people, images = np.unique(original.identity, return_counts=True)
         probe = np.isin(private.identity, people[images > 1])
         if not probe.any():
@@ -46,7 +46,7 @@ class OtherImage(Attack):
                 "source no private face has anything to be found by; leave this attack out or set min_images: 2"
             )
         chosen = Embeddings(private.vectors[probe], private.identity[probe])
-        found = ranks(chosen, original, evidence.source[probe], leave_out_source=True, progress=evidence.progress)
+        found = ranks(chosen, original, source[probe], leave_out_source=True, progress=evidence.progress)
         leakage.Found(
             **vars(found),
             person=chosen.identity,

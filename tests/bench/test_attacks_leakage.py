@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def evidence(private: Embeddings, original: Embeddings, source: Any = None, seed
         private_faces=untouched,
         original_faces=untouched,
         attacker_faces=untouched,
+        generator_faces=untouched,
+        holdout_faces=untouched,
         privatize=untouched,
         embed=untouched,
     )
@@ -208,8 +211,10 @@ def test_a_seed_gives_one_result_and_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("attack", [Ignorant(), OtherImage()])
 def test_evidence_that_allows_no_attack_is_refused_and_nothing_is_written(attack: Attack, tmp_path: Path) -> None:
     faces = people(0, 3, 2)
-    with pytest.raises(AttackError, match="does not apply: 6 of 6"):
-        attack.run(evidence(faces, faces, [-1] * 6), tmp_path)
+    with pytest.raises(AttackError, match="does not apply: private faces were made from no original"):
+        attack.run(replace(evidence(faces, faces), source=None), tmp_path)
+    assert attack.inapplicable(sourced=False).startswith("does not apply")
+    assert not attack.inapplicable(sourced=True)
     one = Embeddings(faces.vectors, np.zeros(6, np.int64))
     with pytest.raises(AttackError, match="at least 2 people, got 1"):
         attack.run(evidence(one, one), tmp_path)

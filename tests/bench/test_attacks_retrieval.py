@@ -169,8 +169,8 @@ GOOD = faces(at(0, 10, 20, 30), [0, 0, 1, 1])
         (faces(at(0, 10, 20), [0, 0, 1, 1]), GOOD, range(4), r"got \(3, 2\) and \(4,\)"),
         (faces(np.zeros((0, 2)), []), GOOD, range(0), "N and D at least 1"),
         (GOOD, GOOD, range(3), r"each of 4 private faces, got shape \(3,\)"),
-        (GOOD, GOOD, [0, 1, -1, -1], "does not apply: 2 of 4 .*first: 2"),
-        (GOOD, GOOD, [0, 1, 2, 4], "private face 3: expected an original below 4, got 4"),
+        (GOOD, GOOD, [0, 1, -1, -1], "private face 2: expected an original from 0 to 3, got -1"),
+        (GOOD, GOOD, [0, 1, 2, 4], "private face 3: expected an original from 0 to 3, got 4"),
         (GOOD, GOOD, [0, 2, 2, 3], "private face 1 .*label 0, got 1"),
     ],
 )

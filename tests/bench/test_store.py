@@ -161,3 +161,25 @@ def test_the_trace_holds_inputs_and_digests(tmp_path: Path) -> None:
     assert trace["inputs"] == {"seed": 1}
     assert trace["files"]["value.txt"][0] == 1
     assert trace["files"]["value.txt"][2].startswith("ca978112")  # SHA-256 of "a"
+
+
+def test_scratch_outlives_a_failure_and_goes_when_the_stage_is_whole_or_forced(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    scratch = store.scratch("fit", {"a": 1})
+
+    def fails(out: Path) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        (scratch / "step").write_text("7")
+        raise ValueError("killed")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="killed"):
+            store.stage("fit", {"a": 1}, fails)
+        assert (scratch / "step").read_text() == "7"
+    assert store.scratch("fit", {"a": 2}) != scratch
+    with pytest.raises(FileNotFoundError):
+        Store(tmp_path, force=frozenset({"fit"})).stage("fit", {"a": 1}, lambda out: (scratch / "step").unlink())
+    with pytest.raises(ValueError, match="killed"):
+        store.stage("fit", {"a": 1}, fails)
+    store.stage("fit", {"a": 1}, lambda out: (out / "x").touch())
+    assert not scratch.exists()
