@@ -122,7 +122,7 @@ def test_blur_is_scipys(sigma: float) -> None:
         (Masking, {"ratio": float("nan")}, "ratio"),
         (Masking, {"patch": 15}, r"expected a divisor of 112 \(1, 2, 4, 7, 8, 14, 16, 28, 56\), got 15"),
         (Masking, {"patch": 112}, "less than or equal to 56"),
-        (Masking, {"fill": "red"}, "'black' or 'mean'"),
+        (Masking, {"fill": "red"}, "'black', 'mean' or 'noise'"),
         (Pixelate, {"block": 1}, "greater than or equal to 2"),
         (Pixelate, {"block": 113}, "less than or equal to 112"),
         (Blur, {"sigma": 0}, "greater than 0"),
