@@ -107,7 +107,7 @@ def test_noise_is_uniform_follows_the_seed_and_is_not_shared_by_neighbours() -> 
 
 def test_patches_of_a_region_are_those_that_hold_a_pixel_of_it() -> None:
     # by hand: with patches of 16, eyes are columns 1 to 5 of rows 2 and 3, the mouth columns 2 to 4 of rows 5 and 6
-    eyes = [16 // 16 + column + 7 * row for row in (2, 3) for column in range(5)]
+    eyes = [1 + column + 7 * row for row in (2, 3) for column in range(5)]
     assert region_patches(16, 112, 112, ["eyes"]).nonzero().flatten().tolist() == eyes
     both = region_patches(16, 112, 112, ["eyes", "mouth"])
     assert both.nonzero().flatten().tolist() == eyes + [7 * row + column for row in (5, 6) for column in (2, 3, 4)]
