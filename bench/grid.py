@@ -6,35 +6,33 @@ from pathlib import Path
 
 import numpy as np
 
+from ..datasets.base import Faces
+from ..datasets.grid import write_grid
 from ..datasets.recordio import RecordIO
 from .steps import Steps
 
 COLUMNS = 10
-_GAP = 4
 
 
 def draw_grid(steps: Steps, path: Path) -> None:
     """Draw the first face of some people of role P above its private version, as a PNG.
 
+    Where private faces show new people there is nothing above: three rows of private faces, a person a column.
     It shows faces: callers see to it that they are synthetic, or that the user asked.
 
     Args:
         steps: of a run whose release is made.
         path: the file to write.
     """
-    import cv2
+    import torch
 
-    original, private = steps.data.role("P"), RecordIO(root=steps.path(steps.release)).open()
-    first = np.unique(original.labels, return_index=True)[1][:COLUMNS]
-    rows = [
-        np.concatenate([_framed(faces[int(index)].image.permute(1, 2, 0).numpy()) for index in first], axis=1)
-        for faces in (original, private)
-    ]
-    picture = np.concatenate(rows, axis=0)
-    done, data = cv2.imencode(".png", picture[..., ::-1])
-    assert done  # noqa: S101 - OpenCV encodes any uint8 image
-    path.write_bytes(data.tobytes())
+    private: Faces = RecordIO(root=steps.path(steps.release)).open()
 
+    def row(faces: Faces, number: int) -> torch.Tensor:
+        first = np.unique(faces.labels, return_index=True)[1][:COLUMNS]
+        return torch.stack([faces[min(int(index) + number, len(faces) - 1)].image for index in first])
 
-def _framed(image: np.ndarray) -> np.ndarray:
-    return np.pad(image, ((_GAP, _GAP), (_GAP, _GAP), (0, 0)), constant_values=255)
+    if steps.method.sourced:
+        write_grid([row(steps.data.role("P"), 0), row(private, 0)], path)
+    else:
+        write_grid([row(private, number) for number in range(3)], path)

@@ -23,6 +23,8 @@ from .store import file_digest
 
 T = TypeVar("T", bound=BaseModel)
 
+_CLASS = re.compile(r"^class (\w+)\(([\w, ]+)\):", re.MULTILINE)
+
 
 class PluginError(ValueError):
     """A plug-in that cannot be built; the message says which entry, expected, got and what to do."""
@@ -159,16 +161,19 @@ def _kind(base: type[BaseModel]) -> str:
 
 @cache
 def _files(base: type[BaseModel]) -> dict[str, Path]:
-    """Files of the kind's folder that define a class of it; told by their text, so that nothing is imported."""
-    defines = re.compile(rf"^class \w+\({base.__name__}\):", re.MULTILINE)
+    """Files of the kind's folder that define a class of it; told by their text, so that nothing is imported.
+
+    A class that is also an `ABC` is what some plug-ins have in common, and none itself.
+    """
     folder = Path(inspect.getfile(base)).parent
-    return {
-        path.stem: path
+    defined = {
+        path: _CLASS.findall(path.read_text(encoding="utf-8"))
         for path in folder.glob("*.py")
-        if path.stem.isidentifier()
-        and not keyword.iskeyword(path.stem)
-        and defines.search(path.read_text(encoding="utf-8"))
+        if path.stem.isidentifier() and not keyword.iskeyword(path.stem)
     }
+    bases = {base.__name__}
+    bases |= {name for classes in defined.values() for name, of in classes if of == f"{base.__name__}, ABC"}
+    return {path.stem: path for path, classes in defined.items() if any(of in bases for _, of in classes)}
 
 
 @cache

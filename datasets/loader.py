@@ -103,6 +103,10 @@ class Batches:
         self.drop_last = drop_last
         self.epoch = 0
         """The number of the next epoch; set it to go on where an earlier run stopped."""
+        self.first = 0
+        """Batches of the next epoch to pass over, likewise; the one after begins with its first again."""
+        self.part = (0, 1)
+        """Which of how many equal parts of every batch to give: where several processes share them."""
         self._kept: Tensor | None = None
         self._keep = len(faces) * 3 * SIZE * SIZE <= memory
         self._progress = progress
@@ -126,9 +130,20 @@ class Batches:
         self.epoch += 1
         if self._keep and self._kept is None:
             self._kept, _ = read(self.faces, progress=self._progress)
-        batches = (order[at * self.batch : (at + 1) * self.batch] for at in range(len(self)))
+        batches = (self._part(order[at * self.batch : (at + 1) * self.batch]) for at in range(self.first, len(self)))
+        self.first = 0
         for indices, images in self._images(batches):
             yield images, torch.from_numpy(self.faces.labels[indices])
+
+    def _part(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
+        part, parts = self.part
+        if len(batch) % parts:
+            raise DataError(
+                f"batches: expected a number of faces that {parts} processes share evenly, got {len(batch)}; "
+                "choose a batch that they divide"
+            )
+        size = len(batch) // parts
+        return batch[part * size : (part + 1) * size]
 
     def _images(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         import torch

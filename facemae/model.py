@@ -15,6 +15,7 @@ from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn.functional import linear
+from torch.utils.checkpoint import checkpoint
 
 from .masking import Mask, patchify
 
@@ -96,7 +97,9 @@ class MaskedAutoencoder(nn.Module):
             self.decoder_pred = nn.Linear(decoder_width, numbers)
             self._initialise()
         for name, features in (("pos_embed", width), ("decoder_pos_embed", decoder_width)):
-            self.register_buffer(name, sine_cosine(features, this.grid)[None], persistent=False)
+            self.register_buffer(name, sine_cosine(features, this.grid)[None])  # saved: checkpoints bring theirs
+        self.checkpointing = False
+        """Whether training computes blocks twice instead of keeping what is inside them: less memory, more time."""
 
     pos_embed: Tensor
     decoder_pos_embed: Tensor
@@ -128,7 +131,7 @@ class MaskedAutoencoder(nn.Module):
         tokens = tokens + _pick(self.pos_embed.expand(len(images), -1, -1), keep)
         if self.cls_token is not None:  # its own position is zero
             tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), tokens], dim=1)
-        normed: Tensor = self.norm(self.blocks(tokens))
+        normed: Tensor = self.norm(self._through(self.blocks, tokens))
         return normed
 
     def decode(self, latent: Tensor, restore: Tensor) -> Tensor:
@@ -138,9 +141,17 @@ class MaskedAutoencoder(nn.Module):
         heads, visible = tokens[:, :first], tokens[:, first:]
         hidden = self.mask_token.to(tokens.dtype).expand(len(tokens), restore.shape[1] - visible.shape[1], -1)
         tokens = _pick(torch.cat([visible, hidden], dim=1), restore) + self.decoder_pos_embed
-        tokens = self.decoder_blocks(torch.cat([heads, tokens], dim=1))
+        tokens = self._through(self.decoder_blocks, torch.cat([heads, tokens], dim=1))
         pixels: Tensor = self.decoder_pred(self.decoder_norm(tokens[:, first:]))
         return pixels
+
+    def _through(self, blocks: nn.Sequential, tokens: Tensor) -> Tensor:
+        if not (self.checkpointing and self.training):
+            result: Tensor = blocks(tokens)
+            return result
+        for block in blocks:
+            tokens = checkpoint(block, tokens, use_reentrant=False)
+        return tokens
 
     def _initialise(self) -> None:
         """MAE's: Xavier-uniform matrices (the convolution as one, too), zero biases, tokens N(0, 0.02^2).

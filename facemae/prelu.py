@@ -33,11 +33,13 @@ class _PReLU(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
         x, weight = ctx.saved_tensors
         above = torch.ops.aten.threshold_backward(gradient, x, 0)  # where x > 0
         below = gradient - above
-        others = [axis for axis in range(x.ndim) if axis != 1]
         slope = weight.to(x.dtype).reshape([1, -1] + [1] * (x.ndim - 2))
+        if not ctx.needs_input_grad[1]:  # a frozen network, through which a gradient passes
+            return above.addcmul_(below, slope), None
+        others = [axis for axis in range(x.ndim) if axis != 1]
         of_weight = (below * x).sum(others, dtype=weight.dtype)
         return above.addcmul_(below, slope), of_weight

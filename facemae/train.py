@@ -1,26 +1,36 @@
-"""Train a masked autoencoder: batches of faces in, weights out. Knows no files.
+"""Train a masked autoencoder: batches of faces in, weights out. Knows no files but the state it goes on from.
 
-The objective is FaceMAE's (arXiv 2205.11090) as we read it, see `relation`: relation matching in the space of a
-frozen teacher, plus MAE's pixel loss. Weights, schedule and length are parameters, since the paper's are unknown.
-One process, one device; several are for a later version.
+The objective is FaceMAE's (arXiv 2205.11090) as we read it, see `objective` and `relation`. Weights, schedule and
+length are parameters, since the paper's are unknown. One process or several (`accelerate launch`, `torchrun`): a batch is
+the batch of all of them together, so that equal parameters mean equal training however many share it.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import AveragedModel
 
-from .masking import Compose, Mask, compose_faces, patchify, random_mask
-from .model import MaskedAutoencoder, pixel_loss
+from .frozen import frozen
+from .masks import MaskKind, draw_mask
+from .model import MaskedAutoencoder
+from .objective import Losses, Objective, relation
 from .pixels import to_float
-from .precision import autocast
-from .relation import Relation, relation_loss
+from .precision import native_bf16
+from .relation import Memory
+from .resume import State
+from .schedule import adamw, draw, learning_rate
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 class TrainingError(RuntimeError):
@@ -28,18 +38,17 @@ class TrainingError(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(Objective):
     """How to train. Its length is a number of optimizer steps, so that sets of any size get the same effort."""
 
     steps: int
     lr: float
     """The highest learning rate."""
-    ratio: float = 0.75
-    """Share of the patches to hide."""
-    compose: Compose = "rebuilt"
-    relation: Relation = "gram"
-    relation_weight: float = 10.0
-    pixel_weight: float = 10.0
+    ratio: tuple[float, float] = (0.75, 0.75)
+    """Share of the patches to hide: drawn for each step from between these two."""
+    mask: MaskKind = "random"
+    face_share: float = 1.0
+    """Of eyes, nose and mouth, what the mask `face` always hides."""
     warmup: float = 0.1
     """Share of the steps in which the learning rate rises from 0."""
     weight_decay: float = 0.05
@@ -48,6 +57,13 @@ class Training:
     """Largest norm of the gradient."""
     flip: bool = True
     """Mirror every other face, at random."""
+    ema: float = 0.0
+    """Share of the old in the running mean of the weights, once warm; 0 keeps the last weights."""
+    accumulate: int = 1
+    """Parts in which a batch is computed, to save memory; relations then are those within a part and the memory."""
+    checkpointing: bool = False
+    compile: bool = False
+    """Compile the blocks with torch.compile: minutes at first, for long training on a GPU."""
 
 
 class Line(NamedTuple):
@@ -63,9 +79,21 @@ class Line(NamedTuple):
     lr: float
 
 
+class Portion(NamedTuple):
+    """The batches that one process asks for."""
+
+    epoch: int
+    """From 0."""
+    first: int
+    """Batches of the epoch that were taken before, when training goes on."""
+    part: int
+    """Which of equal parts of every batch; from 0."""
+    parts: int
+
+
 def train(
     model: MaskedAutoencoder,
-    batches: Callable[[int], Iterable[Tensor]],
+    batches: Callable[[Portion], Iterable[Tensor]],
     how: Training,
     *,
     teacher: nn.Module | None,
@@ -73,21 +101,29 @@ def train(
     device: torch.device,
     record: Callable[[Line], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    epoch_done: Callable[[int, MaskedAutoencoder], None] = lambda epoch, model: None,
+    scratch: Path | None = None,
+    save_every: float = 30.0,
 ) -> None:
-    """Train a model in place; it is on `device` and in evaluation mode afterwards.
+    """Train a model in place; it is on the device and in evaluation mode afterwards.
 
-    On a CPU, equal seeds, batches and initial weights give equal weights.
+    On a CPU, equal seeds, batches, initial weights and numbers of threads give equal weights, also where training was
+    killed and went on.
 
     Args:
         model: the autoencoder.
-        batches: epoch (from 0) to that epoch's batches, uint8 [B, 3, H, W]; asked for as many epochs as it takes.
+        batches: that portion of an epoch's batches, uint8 [B, 3, H, W] in all parts together; asked for as many
+            epochs as it takes.
         how: losses, length and schedule.
-        teacher: float [B, 3, H, W] in [-1, 1] to features [B, D], differentiable; it is frozen here. May be
+        teacher: float [B, 3, H, W] in [-1, 1] to features [B, D], differentiable; left as it is. May be
             None where the relation loss has no weight.
         seed: decides masks and mirroring.
-        device: where to compute.
-        record: called with each step's losses.
+        device: where to compute; with several processes each has a device of that type.
+        record: called with each step's losses, those before training went on first.
         progress: called with (steps done, steps), now and then.
+        epoch_done: called after each epoch with its number, from 1, and the model as it would be published then.
+        scratch: a folder to keep the state in, and to go on from; None keeps none.
+        save_every: seconds between savings.
 
     Raises:
         TrainingError: a loss or gradient is not finite, there are no batches, or a teacher is needed and missing.
@@ -97,23 +133,29 @@ def train(
             f"relation matching (weight {how.relation_weight:g}) compares faces in a teacher's space: expected a "
             "teacher, got none; give one, or set the relation weight to 0"
         )
+    accelerator = _accelerator(device)
+    device = accelerator.device
     model.to(device).train()
-    if teacher is not None:
-        teacher.to(device).eval().requires_grad_(False)
-    optimizer = _optimizer(model, how)
-    generator = torch.Generator().manual_seed(seed)  # on the CPU, so that every device draws the same masks
-    for step, images in enumerate(_steps(batches, how.steps), start=1):
-        rate = learning_rate(how, step)
+    model.checkpointing = how.checkpointing
+    mean = AveragedModel(model, multi_avg_fn=_running_mean(how.ema)) if how.ema else None
+    losses, optimizer = accelerator.prepare(Losses(model, how), adamw(model, lr=how.lr, weight_decay=how.weight_decay))
+    if how.compile:
+        model.blocks.compile()
+        model.decoder_blocks.compile()
+    state = State(scratch, how, model, optimizer.optimizer, mean, Memory(how.memory))
+    lines = [Line(int(line[0]), *line[1:]) for line in state.restore()]
+    judge = frozen(teacher, device=device) if teacher is not None and how.relation_weight > 0 else None
+    for line in lines:
+        record(line)
+    saved = time.monotonic()
+    for images, epoch_ended in _steps(batches, how.steps, state, accelerator):
+        step = len(lines) + 1
+        rate = learning_rate(step, how.steps, lr=how.lr, warmup=how.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        faces, mask = _draw(images, model, how, generator, device)
-        with autocast(device):
-            relation, pixel = objective(model, faces, mask, how, teacher)
-        loss = how.relation_weight * relation + how.pixel_weight * pixel
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = clip_grad_norm_(model.parameters(), how.clip)
-        values = torch.stack([loss.detach(), relation.detach(), pixel.detach(), norm]).tolist()
+        found = _step(losses, images, how, judge, state.memory, accelerator, seed=seed, step=step)
+        norm = accelerator.clip_grad_norm_(model.parameters(), how.clip)
+        values = torch.stack([*found, torch.as_tensor(norm, device=device)]).tolist()
         if not all(map(math.isfinite, values)):
             raise TrainingError(
                 f"training diverged at step {step} of {how.steps} with learning rate {rate:.3g}: expected finite "
@@ -121,76 +163,94 @@ def train(
                 + "lower the learning rate, lengthen the warm-up, or look for damaged faces or teacher weights"
             )
         optimizer.step()
-        record(Line(step, loss=values[0], relation=values[1], pixel=values[2], lr=rate))
+        optimizer.zero_grad(set_to_none=True)
+        if mean:
+            mean.update_parameters(model)
+        lines.append(Line(step, loss=values[0], relation=values[1], pixel=values[2], lr=rate))
+        record(lines[-1])
         if step % 5 == 0 or step == how.steps:
             progress(step, how.steps)
+        if epoch_ended and accelerator.is_main_process:
+            epoch_done(state.epoch, cast(MaskedAutoencoder, mean.module) if mean else model)
+            model.train()
+        if accelerator.is_main_process and time.monotonic() - saved >= save_every:
+            state.save(lines)
+            saved = time.monotonic()
+    if mean:
+        model.load_state_dict(mean.module.state_dict())
+    model.checkpointing = False
     model.eval()
 
 
-def objective(
-    model: MaskedAutoencoder, faces: Tensor, mask: Mask, how: Training, teacher: nn.Module | None
-) -> tuple[Tensor, Tensor]:
-    """The two losses, unweighted: relation matching of the published faces, and the pixel loss.
-
-    The pixel loss covers what is published: all patches where every one is rebuilt (a decoder that was never asked
-    for visible patches gives noise there), the hidden ones where the visible are pasted (MAE's own loss).
-    """
-    patch = model.architecture.patch
-    rebuilt = model(faces, mask).float()
-    hidden = None if how.compose == "rebuilt" else mask.hidden
-    pixel = pixel_loss(rebuilt, patchify(faces, patch), hidden)
-    if teacher is None or how.relation_weight == 0:
-        return pixel.new_zeros(()), pixel
-    published = compose_faces(faces, rebuilt, mask.hidden, patch=patch, compose=how.compose)
-    with torch.no_grad():
-        wanted = teacher(faces.contiguous(memory_format=torch.channels_last))
-    features = teacher(published.contiguous(memory_format=torch.channels_last))
-    return relation_loss(features, wanted, kind=how.relation), pixel
-
-
-def learning_rate(how: Training, step: int) -> float:
-    """The rate of steps 1 to `how.steps`: linear warm-up to `how.lr`, then half a cosine towards 0."""
-    warm = max(1, round(how.warmup * how.steps))
-    if step <= warm:
-        return how.lr * step / warm
-    return how.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / (how.steps - warm + 1)))
-
-
-def _draw(
-    images: Tensor, model: MaskedAutoencoder, how: Training, generator: torch.Generator, device: torch.device
-) -> tuple[Tensor, Mask]:
-    """A batch as the model takes it: float faces, some of them mirrored, and their masks."""
-    limits = torch.iinfo(torch.int64)
-    seeds = torch.randint(limits.min, limits.max, (len(images),), generator=generator)
-    mirror = (torch.rand(len(images), generator=generator) < 0.5) & how.flip
-    images, mirror = images.to(device), mirror.to(device)
-    images = torch.where(mirror[:, None, None, None], images.flip(3), images)
-    return to_float(images), random_mask(seeds.to(device), model.architecture.patches, how.ratio)
+def _step(
+    losses: nn.Module, images: Tensor, how: Training, judge: nn.Module | None, memory: Memory,
+    accelerator: Accelerator, *, seed: int, step: int,
+) -> Tensor:  # fmt: skip
+    """Gradients of one step into the weights; [3], its loss, relation and pixel loss, over all processes."""
+    chance = draw(seed, step, len(images) * accelerator.num_processes)
+    own = slice(accelerator.process_index * len(images), (accelerator.process_index + 1) * len(images))
+    seeds, mirrored = chance.seeds[own], chance.mirrored[own] & how.flip
+    low, high = how.ratio
+    ratio = low + chance.share * (high - low)
+    architecture = accelerator.unwrap_model(losses).model.architecture
+    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    sums = torch.zeros(3, device=accelerator.device)
+    parts = torch.arange(len(images)).chunk(how.accumulate)
+    for number, rows in enumerate(parts, start=1):
+        faces = to_float(images[rows].to(accelerator.device))
+        mask = draw_mask(seeds[rows].to(accelerator.device), architecture, ratio, kind=how.mask, share=how.face_share)
+        with accelerator.no_sync(losses) if number < len(parts) else nullcontext():
+            with accelerator.autocast():
+                pixel, private = losses(faces, mask)
+                matched = relation(private, faces, judge, how, memory) if judge is not None else pixel.new_zeros(())
+            loss = how.relation_weight * matched + how.pixel_weight * pixel
+            accelerator.backward(loss / len(parts))
+        sums += torch.stack([loss, matched, pixel]).detach() / len(parts)
+    means: Tensor = accelerator.reduce(sums, "mean")
+    return means
 
 
-def _steps(batches: Callable[[int], Iterable[Tensor]], steps: int) -> Iterator[Tensor]:
-    """As many batches as there are steps, epoch after epoch."""
-    done = epoch = 0
-    while done < steps:
-        before = done
-        for images in batches(epoch):
-            yield images
-            done += 1
-            if done == steps:
-                return
-        if done == before:
+def _steps(
+    batches: Callable[[Portion], Iterable[Tensor]], steps: int, state: State, accelerator: Accelerator
+) -> Iterator[tuple[Tensor, bool]]:
+    """As many batches as there are steps still to do, epoch after epoch, and whether each is the epoch's last."""
+    while state.step < steps:
+        before = state.step
+        waiting: Tensor | None = None  # one behind, to know the last
+        portion = Portion(state.epoch, state.place, accelerator.process_index, accelerator.num_processes)
+        for images in batches(portion):
+            if waiting is not None:
+                state.next(last=False)
+                yield waiting, False
+                if state.step == steps:
+                    return
+            waiting = images
+        if waiting is not None:
+            state.next(last=True)
+            yield waiting, True
+        elif state.step == before and not state.place:
             raise TrainingError(
-                f"no faces to train on: epoch {epoch} had no batch, expected at least one; check the data"
+                f"no faces to train on: epoch {state.epoch} had no batch, expected at least one; check the data"
             )
-        epoch += 1
+        else:
+            state.next_epoch()
 
 
-def _optimizer(model: nn.Module, how: Training) -> torch.optim.AdamW:
-    """AdamW with MAE's momenta (arXiv 2111.06377, table 8)."""
-    matrices = [weight for weight in model.parameters() if weight.squeeze().ndim > 1]
-    vectors = [weight for weight in model.parameters() if weight.squeeze().ndim <= 1]  # tokens, too
-    groups = [
-        {"params": matrices, "weight_decay": how.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=how.lr, betas=(0.9, 0.95), fused=True)
+def _accelerator(device: torch.device) -> Accelerator:
+    """Processes and precision of this training, whatever another training in this process had."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+    return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if native_bf16(device) else "no")
+
+
+def _running_mean(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Update of the running mean, whose memory is short at first: min(decay, (1 + t) / (10 + t)) at step t."""
+
+    @torch.no_grad()
+    def update(means: list[Tensor], weights: list[Tensor], t: Tensor) -> None:
+        keep = min(decay, (1 + int(t)) / (10 + int(t)))
+        torch._foreach_lerp_(means, weights, 1 - keep)
+
+    return update

@@ -1,24 +1,26 @@
-"""A trained masked autoencoder as one safetensors file that carries its architecture; read as untrusted."""
+"""A trained masked autoencoder as one safetensors file; read as untrusted."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from .checkpoint import WeightsError, check_size, fill
 from .model import Architecture, MaskedAutoencoder
 
-_KEY = "masked_autoencoder"
-"""The one entry of the file's metadata; of several, safetensors would write the order at random."""
 
+def save(model: MaskedAutoencoder, path: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write weights, whole or not at all.
 
-def save(model: MaskedAutoencoder, path: Path) -> None:
-    """Write weights and architecture, whole or not at all.
+    Args:
+        model: its positions are saved, too.
+        path: of the file.
+        metadata: what the file shall say of itself; one entry, since safetensors would write several in any order.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -26,7 +28,7 @@ def save(model: MaskedAutoencoder, path: Path) -> None:
     tensors = {name: weight.detach().cpu().contiguous() for name, weight in model.state_dict().items()}
     partial = path.with_suffix(".part")
     try:
-        partial.write_bytes(to_bytes(tensors, metadata={_KEY: _describe(model.architecture)}))
+        partial.write_bytes(to_bytes(tensors, metadata=dict(metadata)))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -41,21 +43,10 @@ def load(path: Path, architecture: Architecture, *, device: torch.device) -> Mas
     check_size(path)
     model = MaskedAutoencoder(architecture)
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            found, wanted = (file.metadata() or {}).get(_KEY, "nothing"), _describe(architecture)
-            if found != wanted:
-                raise WeightsError(
-                    f"weights {path}: expected a masked autoencoder with {wanted}, got {found[:300]!r}; "
-                    "name size and patch as they were when it was trained, or train again"
-                )
-            fill(model, {name: file.get_tensor(name) for name in file.keys()}, path)  # noqa: SIM118 - no mapping
+        fill(model, load_file(path), path)
     except SafetensorError as error:
         raise WeightsError(
             f"weights {path}: expected a safetensors file, got one that cannot be read ({str(error)[:100]}); "
             "train again, or get the file again from where it was made"
         ) from error
     return model.to(device).eval().requires_grad_(False)
-
-
-def _describe(architecture: Architecture) -> str:
-    return json.dumps(asdict(architecture))

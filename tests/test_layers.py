@@ -106,7 +106,9 @@ def plugins() -> set[str]:
         here = {name: classes for name, classes in parents.items() if folder(name) == place}
         for _ in here:  # as often as a chain of classes may be long
             family |= {c for classes in here.values() for c, bases in classes.items() if bases & family}
-        found |= {name for name, classes in here.items() if set(classes) & family - contract}
+        # what several plug-ins have in common is abstract, and none itself
+        concrete = {c for classes in here.values() for c, bases in classes.items() if "ABC" not in bases}
+        found |= {name for name, classes in here.items() if set(classes) & (family - contract) & concrete}
     return found
 
 

@@ -59,7 +59,8 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, teacher: Path) -> Path:
 
 
 def test_a_fit_leaves_one_file_of_weights_and_the_curve(fitted):
-    assert sorted(path.name for path in fitted.iterdir()) == [LOG, WEIGHTS]
+    pictures = [f"epoch-{epoch:05d}.png" for epoch in (1, 2)]  # four steps of four of nine faces
+    assert sorted(path.name for path in fitted.iterdir()) == [*pictures, LOG, WEIGHTS]
     lines = [json.loads(line) for line in (fitted / LOG).read_text(encoding="utf-8").splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert all(set(line) == {"step", "loss", "relation", "pixel", "lr"} for line in lines)
@@ -211,7 +212,7 @@ def damaged(kind: str, good: bytes, ran: Path) -> bytes:
 def test_damaged_or_hostile_weights_are_refused_and_run_nothing(fitted, tmp_path, kind):
     ran = tmp_path / "ran"
     (tmp_path / WEIGHTS).write_bytes(damaged(kind, (fitted / WEIGHTS).read_bytes(), ran))
-    with pytest.raises(MethodError, match=r"facemae: weights .*model\.safetensors: expected"):
+    with pytest.raises(MethodError, match=r"facemae: fitted method .*model\.safetensors: (expected|it has)"):
         FaceMAE().load(tmp_path, device=CPU)
     assert not ran.exists()
 
@@ -230,8 +231,8 @@ def rewritten(fitted: Path, to: Path, change) -> None:
         (lambda t, p, m: ({**t, "norm.bias": torch.zeros(5)}, p, m), r"norm.bias: expected shape \[128\]"),
         (lambda t, p, m: ({k: v for k, v in t.items() if k != "norm.bias"}, p, m), "'norm.bias': it is missing"),
         (lambda t, p, m: ({**t, "more": torch.zeros(5)}, p, m), "'more': the file also has it"),
-        (lambda t, p, m: (t, p, {"masked_autoencoder": "x" * 9999}), r"got 'x{300}'; name size"),
-        (lambda t, p, m: (t, p, None), "expected a masked autoencoder .*, got 'nothing'"),
+        (lambda t, p, m: (t, p, {"facebench_method": "x" * 9999}), "metadata 'facebench_method' cannot be understood"),
+        (lambda t, p, m: (t, p, None), "expected metadata 'facebench_method' .*, got none"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(fitted, tmp_path, change, message):
@@ -241,9 +242,9 @@ def test_weights_that_do_not_fit_are_refused(fitted, tmp_path, change, message):
 
 
 def test_weights_of_other_parameters_or_none_are_told(fitted, tmp_path):
-    with pytest.raises(MethodError, match=r'expected a masked autoencoder with .*"patch": 8.* got .*"patch": 16'):
+    with pytest.raises(MethodError, match="expected patch 8, got one fitted with 16; name size"):
         FaceMAE(patch=8).load(fitted, device=CPU)
-    with pytest.raises(MethodError, match=r"expected a file, got nothing there"):
+    with pytest.raises(MethodError, match="expected a file, got none"):
         FaceMAE().load(tmp_path, device=CPU)
 
 
