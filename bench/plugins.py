@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.types import PathType
 
+from .content import folder_digest
 from .store import file_digest
 
 T = TypeVar("T", bound=BaseModel)
@@ -130,13 +132,16 @@ def name_of(plugin: BaseModel, base: type[BaseModel]) -> str:
 def spell(plugin: BaseModel) -> dict[str, Any]:
     """A plug-in as data for a key: class, version, parameters; a file is spelled by its content.
 
+    So is a folder, where the parameter is a `DirectoryPath`.
+
     Raises:
-        PluginError: a parameter names a file that cannot be read.
+        PluginError: a parameter names a file or folder that cannot be read.
     """
     parameters = plugin.model_dump(mode="json")
     for field, value in plugin:
         if isinstance(value, Path):
-            parameters[field] = "sha256:" + _content(value, f"{type(plugin).__name__}.{field}")
+            folder = PathType("dir") in type(plugin).model_fields[field].metadata
+            parameters[field] = "sha256:" + _content(value, f"{type(plugin).__name__}.{field}", folder=folder)
     return {
         "class": type(plugin).__name__,
         "version": getattr(type(plugin), "version", 1),
@@ -144,11 +149,12 @@ def spell(plugin: BaseModel) -> dict[str, Any]:
     }
 
 
-def _content(path: Path, where: str) -> str:
+def _content(path: Path, where: str, *, folder: bool) -> str:
     try:
-        return file_digest(path)
+        return folder_digest(path) if folder else file_digest(path)
     except OSError as error:
-        raise PluginError(f"{where}: {path} cannot be read ({error.strerror or error}); name a file") from error
+        what = "folder" if folder else "file"
+        raise PluginError(f"{where}: {path} cannot be read ({error.strerror or error}); name a {what}") from error
 
 
 def _package(base: type[BaseModel]) -> str:

@@ -54,6 +54,14 @@ class Subset:
         return self.faces.encoded(int(self.indices[index]))
 
 
+def origin(faces: Faces) -> tuple[Faces, NDArray[np.int64]]:
+    """The set that a view, or a view of a view, looks into; and [N], where in it each face of the view stands."""
+    rows = np.arange(len(faces))
+    while isinstance(faces, Subset):
+        faces, rows = faces.faces, faces.indices[rows]
+    return faces, rows
+
+
 def of_people(faces: Faces, people: tuple[int, int]) -> Subset:
     """The faces of the identities from people[0] up to but without people[1].
 
