@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--debug", action="store_true", help="show a traceback for every error")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _run(commands.add_parser("run", help="make a dataset private and measure it", description=_RUN))
+    _privatize(commands.add_parser("privatize", help="make a dataset private, to share it", description=_PRIVATIZE))
     _report(commands.add_parser("report", help="the leaderboard, from the records"))
     _list(commands.add_parser("list", help="methods, attacks, metrics, recipes: what there is"))
     _data(commands.add_parser("data", help="datasets: list, verify, convert"))
@@ -41,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
 
 _RUN = """Trains the method on some people, makes a private dataset of other people, trains a recognizer on it,
 verifies that recognizer on ordinary faces, attacks the private dataset, and writes a record."""
+
+
+_PRIVATIZE = """Makes a private dataset of all faces of another one, with a dataset card. Killed, it goes on where it
+was when the same command is given again; the output appears whole or not at all."""
 
 
 def _store(command: argparse.ArgumentParser) -> None:
@@ -92,6 +97,35 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.set_defaults(do=_do_run)
 
 
+def _privatize(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dataset", metavar="IN", help="a card's name, a pack, or a folder of people")
+    command.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    command.add_argument("--method", metavar="NAME", help="not needed where --fitted tells it")
+    command.add_argument(
+        "--fitted", metavar="STAGE|FILE", help="what a method learned: a folder of `bench run`, its key, or one file"
+    )
+    command.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="parameters: method.ratio=0.5"
+    )
+    command.add_argument("--to", choices=("recordio", "folder"), default="recordio", help="layout (recordio)")
+    command.add_argument("--encoding", choices=("png", "jpeg"), default="png", help="of the images (png)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of all randomness (0)")
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (one a core; 1 with a GPU)")
+    command.add_argument("--shard-size", type=int, default=2048, metavar="N", help="faces that are kept at once (2048)")
+    command.add_argument(
+        "--shards", metavar="I/N", help="make the I-th of N parts only; without it, make what is missing and join all"
+    )
+    command.add_argument("--skip-bad", action="store_true", help="pass over undecodable images and count them")
+    command.add_argument("--record", type=Path, metavar="FILE", help="a record of `bench run`, for the dataset card")
+    command.add_argument(
+        "--no-links", action="store_true", help="do not write OUT.manifest.parquet, which links faces to originals"
+    )
+    for add in (_data_root, _store, _quiet):
+        add(command)
+    command.set_defaults(do=_do_privatize)
+
+
 def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=("md", "csv", "json"), default="md")
     command.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the screen")
@@ -137,6 +171,13 @@ def _do_run(args: argparse.Namespace) -> int:
     from .jobs import run_jobs
 
     return run_jobs(args, print)
+
+
+def _do_privatize(args: argparse.Namespace) -> int:
+    from .deploy import privatize
+
+    print(privatize(args), end="")
+    return OK
 
 
 def _do_report(args: argparse.Namespace) -> int:

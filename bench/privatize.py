@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import Faces, Progress, silent
-from ..methods.base import Method, MethodError, Publish
+from ..methods.base import Method, MethodError, PrivateFaces, Publish
 from .plugins import spell
 
 if TYPE_CHECKING:
@@ -54,21 +55,37 @@ def release(
         MethodError: the method gave images of another shape or type, or its own reason.
         DataError: a face cannot be read.
     """
-    from ..datasets import codec
     from ..datasets.recordio import RecordIOWriter
 
     private = method.publish(fitted, faces, Publish(seed=seed, device=device, places=places))
     hashes: list[str] = []
-    with RecordIOWriter(out, private.identities) as pack, ThreadPoolExecutor() as pool:
-        for start in range(0, len(private), _BATCH):
-            rows = np.arange(start, min(start + _BATCH, len(private)))
-            images = private.take(rows)
-            for encoded, row in zip(pool.map(lambda i: codec.encode(i, kind=encoding), images), rows, strict=True):
-                pack.add(encoded, int(private.labels[row]))
-                hashes.append(hashlib.sha256(encoded).hexdigest())
-            progress(len(hashes), len(private))
+    with RecordIOWriter(out, private.identities) as pack:
+        for row, image in encoded(private, range(len(private)), encoding):
+            pack.add(image, int(private.labels[row]))
+            hashes.append(hashlib.sha256(image).hexdigest())
+            if len(hashes) % _BATCH == 0 or len(hashes) == len(private):
+                progress(len(hashes), len(private))
     index = None if private.source is None else places[private.source]
-    _write_manifest(out / MANIFEST, method, name, private.labels, index, hashes)
+    write_manifest(out / MANIFEST, name, spell(method)["parameters"], private.labels, hashes, index=index)
+
+
+def encoded(private: PrivateFaces, rows: range, encoding: Encoding) -> Iterator[tuple[int, bytes]]:
+    """Some rows of a private set as image files, in order; while one batch is encoded, the next is made.
+
+    Raises:
+        MethodError, DataError: a face cannot be made, or its original cannot be read.
+    """
+    from ..datasets import codec
+
+    with ThreadPoolExecutor() as pool:
+        ahead: Iterator[tuple[int, bytes]] = iter(())
+        for start in range(rows.start, rows.stop, _BATCH):
+            batch = range(start, min(start + _BATCH, rows.stop))
+            images = private.take(np.arange(batch.start, batch.stop))
+            done = zip(batch, pool.map(lambda image: codec.encode(image, kind=encoding), images), strict=True)
+            yield from ahead
+            ahead = done
+        yield from ahead
 
 
 def sources(release: Path, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -93,30 +110,42 @@ def sources(release: Path, places: NDArray[np.int64]) -> NDArray[np.int64] | Non
     return rows
 
 
-def _write_manifest(
+def write_manifest(
     path: Path,
-    method: Method,
     name: str,
+    parameters: Mapping[str, Any],
     labels: NDArray[np.int64],
+    hashes: Sequence[str],
+    *,
     index: NDArray[np.int64] | None,
-    hashes: list[str],
+    linked: bool = True,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
+    """Write what is known of every private face, one row each.
+
+    Args:
+        path: of the Parquet file.
+        name: of the method.
+        parameters: of the method, spelled out.
+        labels: [N], whose face it is.
+        hashes: [N], SHA-256 of the image files.
+        index: [N], which original each was made from; None where none was.
+        linked: False leaves the column `source_index` out, for a manifest that may be shared.
+        notes: kept in the file's schema.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
     n = len(hashes)
-    parquet.write_table(
-        pa.table(
-            {
-                "private_index": np.arange(n),
-                "identity": labels,
-                "source_index": pa.array([None] * n if index is None else index, pa.int64()),
-                "sha256": hashes,
-                "method": pa.array([name] * n).dictionary_encode(),
-                "parameters": pa.array(
-                    [json.dumps(spell(method)["parameters"], sort_keys=True)] * n
-                ).dictionary_encode(),
-            }
-        ),
-        path,
-    )
+    columns = {
+        "private_index": np.arange(n),
+        "identity": labels,
+        "source_index": pa.array([None] * n if index is None else index, pa.int64()),
+        "sha256": hashes,
+        "method": pa.array([name] * n).dictionary_encode(),
+        "parameters": pa.array([json.dumps(parameters, sort_keys=True)] * n).dictionary_encode(),
+    }
+    if not linked:
+        del columns["source_index"]
+    table = pa.table(columns)
+    parquet.write_table(table.replace_schema_metadata(dict(notes)) if notes else table, path)
