@@ -24,7 +24,10 @@ NAMES = sorted(name for name, says in plugins.names(Method).items() if not says.
 FACEWISE = [name for name in NAMES if plugins.load(Method, name).load is not Method.load]
 """Methods that make each private face from its original alone."""
 
-TINY: dict[str, dict[str, Any]] = {"facemae": {"steps": 2, "batch": 8}}
+TINY: dict[str, dict[str, Any]] = {
+    "facemae": {"steps": 2, "batch": 8},
+    "gan": {"steps": 2, "batch": 8, "width": 16, "least_variety": 0},
+}
 """Parameters that make a method that learns learn little; a new one gets its line here where it is slow."""
 
 

@@ -1,0 +1,154 @@
+"""One step of adversarial training: what is drawn for it, its losses, and the update of all networks.
+
+A step draws as many faces as it was given: half of them of training people, half of new people between two of
+them. The first are judged together with their code, the second, whom no real face shows, as faces only; all of
+them are held to their code in the space of a frozen recognizer. Losses: non-saturating (Goodfellow et al. 2014),
+R1 every few steps (Mescheder et al., arXiv 1801.04406; made lazy as in arXiv 1912.04958, section 3.1), identity
+1 - cosine, and of real faces that the encoder saw, rebuilding as in CVAE-GAN (arXiv 1703.10155).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, cosine_similarity, interpolate, softplus
+
+from .augment import augment
+from .gan import Shape, mix_codes
+from .gan_state import GanTraining, Networks
+from .pixels import to_float
+from .precision import autocast
+
+SIZE = 112
+"""Side in pixels of faces as they come and as a recognizer sees them."""
+
+
+class GanLine(NamedTuple):
+    """One step of the loss curves."""
+
+    step: int
+    """From 1."""
+    discriminator: float
+    adversarial: float
+    """The generator's part; about 0.7 where neither wins."""
+    identity: float
+    """1 - cosine, 0..2, unweighted."""
+    rebuild: float
+    """Mean absolute error on the [-1, 1] scale, unweighted; 0 where nothing is rebuilt."""
+    r1: float
+    """As last computed, unweighted."""
+    real: float
+    """Share of real faces that the discriminator calls real: 1 throughout means that it learns them by heart."""
+    norm: float
+    """Of the generator's gradient."""
+
+
+class GanBatch:
+    """What a step works on: real faces, codes of people and nuisances, and the step's own randomness."""
+
+    def __init__(
+        self,
+        images: Tensor,
+        people: Tensor,
+        codes: Tensor,
+        shape: Shape,
+        how: GanTraining,
+        draw: torch.Generator,
+        device: torch.device,
+    ) -> None:
+        count = len(images)
+        mirror = torch.rand(count, generator=draw) < 0.5
+        images = torch.where(mirror[:, None, None, None], images.flip(3), images)
+        self.real = shrink(to_float(images.to(device)), shape.resolution)
+        self.people = codes[people.to(device)]
+        self.known = (count + 1) // 2
+        """The faces from the first to this one are judged together with their code."""
+        one = torch.randint(len(codes), (count,), generator=draw)
+        other = (one + torch.randint(1, len(codes), (count,), generator=draw)) % len(codes)
+        low, high = how.mix
+        weight = low + (high - low) * torch.rand(count, generator=draw)
+        weight[: self.known] = 1.0
+        self.wanted = mix_codes(codes[one.to(device)], codes[other.to(device)], weight.to(device))
+        asked = torch.arange(count) < self.known
+        self.asked = asked[:, None].to(device)
+        self.nuisance = torch.randn(count, shape.nuisance, generator=draw).to(device)
+        self.noise = torch.randn(self.known, shape.nuisance, generator=draw).to(device)
+        self.draw = draw
+
+
+def update(
+    networks: Networks, batch: GanBatch, teacher: nn.Module, how: GanTraining, step: int, r1: float
+) -> tuple[GanLine, float]:
+    """One step of the discriminator, then one of generator and encoder on the same faces."""
+    device = batch.real.device
+    with autocast(device):
+        fake, rebuilt, divergence = _generate(networks, batch, how)
+    judge = networks.discriminator.requires_grad_(True)
+    with autocast(device):
+        said_fake = judge(augment(fake.detach(), how.augment, batch.draw), batch.wanted * batch.asked)
+        said_real = judge(augment(batch.real, how.augment, batch.draw), batch.people * batch.asked)
+    loss = softplus(said_fake).mean() + softplus(-said_real).mean()
+    value, total = loss.detach(), loss
+    if how.r1_weight > 0 and step % how.r1_every == 1 % how.r1_every:
+        real = batch.real.detach().requires_grad_(True)
+        judged = judge(augment(real, how.augment, batch.draw), batch.people * batch.asked).sum()
+        (slope,) = torch.autograd.grad(judged, real, create_graph=True)
+        penalty = slope.square().sum((1, 2, 3)).mean()
+        total = loss + penalty * (how.r1_weight / 2 * how.r1_every)
+        r1 = float(penalty.detach())
+    networks.discriminator_optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    networks.discriminator_optimizer.step()
+
+    judge.requires_grad_(False)
+    with autocast(device):
+        said = judge(augment(fake, how.augment, batch.draw), batch.wanted * batch.asked)
+        identity = _strangeness(teacher, fake, batch.wanted)
+    adversarial = softplus(-said).mean()
+    loss = adversarial + how.identity_weight * identity
+    error = adversarial.new_zeros(())
+    if rebuilt is not None:
+        error = (rebuilt - batch.real[: batch.known]).abs().mean()
+        loss = loss + how.rebuild_weight * (error + how.divergence_weight * divergence)
+    networks.generator_optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(networks.learners(), how.clip)
+    networks.generator_optimizer.step()
+    share = (said_real.detach() > 0).float().mean()
+    values = torch.stack([value, adversarial.detach(), identity.detach(), error.detach(), share, norm]).tolist()
+    line = GanLine(step, values[0], values[1], values[2], values[3], r1, values[4], values[5])
+    return line, r1
+
+
+def _generate(networks: Networks, batch: GanBatch, how: GanTraining) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Faces of the wanted codes, the known faces rebuilt, and how far their nuisances are from a normal's."""
+    code, nuisance = batch.wanted, batch.nuisance
+    if networks.encoder is None:
+        return networks.generator(code, nuisance), None, nuisance.new_zeros(())
+    mean, log_variance = networks.encoder(batch.real[: batch.known])
+    seen = mean + (log_variance / 2).exp() * batch.noise
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+    both = networks.generator(torch.cat([code, batch.people[: batch.known]]), torch.cat([nuisance, seen]))
+    fake, rebuilt = both.split([len(code), len(seen)])
+    return fake, rebuilt, divergence
+
+
+def _strangeness(teacher: nn.Module, faces: Tensor, wanted: Tensor) -> Tensor:
+    """1 - cosine between the features of generated faces and the codes that they are to show."""
+    seen = enlarge(faces).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+    return (1 - cosine_similarity(teacher(seen).float(), wanted, dim=1)).mean()
+
+
+def shrink(faces: Tensor, resolution: int) -> Tensor:
+    """[B, 3, 112, 112] to [B, 3, resolution, resolution], each pixel the mean of those it stands for."""
+    factor = SIZE // resolution
+    return avg_pool2d(faces, factor) if factor > 1 else faces
+
+
+def enlarge(faces: Tensor) -> Tensor:
+    """[B, 3, resolution, resolution] to [B, 3, 112, 112], bilinear."""
+    if faces.shape[2] == SIZE:
+        return faces
+    return interpolate(faces, size=(SIZE, SIZE), mode="bilinear", align_corners=False)

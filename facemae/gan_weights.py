@@ -1,0 +1,89 @@
+"""A trained generator and its people's codes as one safetensors file; read as untrusted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from .checkpoint import WeightsError, check_size, fill
+from .embedder import MAX_DIM
+from .gan import Generator, Shape
+
+_KEY = "gan"
+"""The one entry of the file's metadata; of several, safetensors would write the order at random."""
+_CODES = "codes"
+
+
+def save(generator: Generator, codes: Tensor, path: Path) -> None:
+    """Write weights, shape and codes, whole or not at all.
+
+    Args:
+        generator: trained.
+        codes: float [P, D], unit length, of the people it was trained on; no name goes with them.
+        path: the file.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    tensors = {name: weight.detach().cpu().contiguous() for name, weight in generator.state_dict().items()}
+    tensors[_CODES] = codes.detach().cpu().float().contiguous()
+    partial = path.with_suffix(".part")
+    try:
+        partial.write_bytes(to_bytes(tensors, metadata={_KEY: _describe(generator.shape)}))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path, *, resolution: int, nuisance: int, width: int, device: torch.device) -> tuple[Generator, Tensor]:
+    """Read what `save` wrote: the generator on `device`, in evaluation mode and frozen, and the codes on the CPU.
+
+    The file fills a network and never describes one; only the length of a code is its own: a recognizer
+    decided it.
+
+    Raises:
+        WeightsError: the file is missing, too large, damaged, of another shape, or not finite.
+    """
+    check_size(path)
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            found = (file.metadata() or {}).get(_KEY, "nothing")
+    except SafetensorError as error:
+        raise WeightsError(
+            f"weights {path}: expected a safetensors file, got one that cannot be read ({str(error)[:100]}); "
+            "train again, or get the file again from where it was made"
+        ) from error
+    codes = _checked(tensors.pop(_CODES, None), path)
+    shape = Shape(code=codes.shape[1], resolution=resolution, nuisance=nuisance, width=width)
+    if found != _describe(shape):
+        raise WeightsError(
+            f"weights {path}: expected a generator with {_describe(shape)}, got {found[:300]!r}; "
+            "name resolution, nuisance and width as they were when it was trained, or train again"
+        )
+    generator = Generator(shape)
+    fill(generator, tensors, path)
+    return generator.to(device).eval().requires_grad_(False), codes
+
+
+def _checked(codes: Tensor | None, path: Path) -> Tensor:
+    if codes is None or codes.ndim != 2 or codes.dtype != torch.float32 or not 1 <= codes.shape[1] <= MAX_DIM:
+        got = "none" if codes is None else f"{codes.dtype} {list(codes.shape)}"
+        raise WeightsError(f"weights {path}: codes: expected float32 [people, 1..{MAX_DIM}], got {got}; train again")
+    lengths = codes.norm(dim=1)
+    if len(codes) < 2 or not bool(((lengths - 1).abs() < 1e-3).all()):
+        raise WeightsError(
+            f"weights {path}: codes: expected two or more of unit length, got {len(codes)}, or other lengths; "
+            "train again, or get the file again"
+        )
+    return codes
+
+
+def _describe(shape: Shape) -> str:
+    return json.dumps(asdict(shape))
