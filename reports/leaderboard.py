@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .record import Interval, Measure, RunRecord, Score
 
-IGNORANT = frozenset({"ignorant", "other_image"})
+IGNORANT = frozenset({"ignorant", "other_image", "memorisation", "consistency"})
 """Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
+SEARCHES = frozenset({"ignorant", "other_image"})
+"""Attacks that look for the original behind a private face; for a set without sources they do not apply."""
+SYNTHETIC = frozenset({"memorisation", "consistency"})
+"""Attacks that apply to sets without sources only."""
+NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""
 SIDES = ("utility", "privacy", "cost")
@@ -27,6 +32,8 @@ class Cell:
     on: str
     values: tuple[float, ...]
     """One a seed that has a number."""
+    seeds: tuple[int, ...]
+    """Which seeds these are."""
     n: int
     """Trials of one seed, the fewest where seeds differ."""
     interval: Interval | None
@@ -57,6 +64,10 @@ class Row:
     cells: dict[tuple[str, str], Cell]
     """By what it was measured on and the measure's name."""
     attackers: tuple[str, ...]
+    inapplicable: tuple[str, ...]
+    """Attacks that do not apply to the method."""
+    sourced: bool
+    """Whether private faces were made from originals; leakage of those that were not is another quantity."""
     marks: tuple[str, ...]
     reasons: tuple[str, ...]
     """Why a row is unreliable: the sanity bounds that failed."""
@@ -69,7 +80,7 @@ class Row:
     utility: float | None = None
     """Mean over verification sets of the first headline utility; None where a set has no number."""
     front: bool = False
-    """Whether no other row is as good on both sides and better on one."""
+    """Whether no other row is as good on both sides and better on one; never that of a row without sources."""
 
 
 @dataclass
@@ -105,6 +116,11 @@ def board(records: Iterable[RunRecord]) -> Board:
     return tuple(_group(key, members) for key, members in sorted(groups.items()))
 
 
+def sourced(record: RunRecord) -> bool:
+    """Whether private faces were made from originals, as the attacks tell that do or do not apply."""
+    return not (SEARCHES & set(record.not_run) or SYNTHETIC & set(record.attackers))
+
+
 def _group(key: tuple[str, ...], records: Sequence[RunRecord]) -> Group:
     by_method: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
@@ -130,11 +146,11 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord]) -> Group:
 def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -> Row:
     latest = {record.seed: record for record in records}  # of equal runs, the last one
     kept = list(latest.values())
-    scores: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    scores: dict[tuple[str, str], dict[int, Score]] = defaultdict(dict)
     for record in kept:
         for score in record.scores:
             if score.measure.headline and score.value is not None:
-                scores[score.on, score.measure.name].append(score)
+                scores[score.on, score.measure.name][record.seed] = score
     missing = [text for on, measure in columns if (text := _missing(measure, on, kept))]
     reasons = tuple(dict.fromkeys(f"{c.name}: {c.says}" for r in kept for c in r.checks if not c.passed))
     marks = [BOUNDS[kept[0].method]] if kept[0].method in BOUNDS else []
@@ -143,6 +159,10 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
     if missing:
         marks.append("incomplete")
     attackers = tuple(dict.fromkeys(name for record in kept for name in record.attackers))
+    inapplicable = tuple(dict.fromkeys(name for record in kept for name in record.not_run))
+    from_originals = all(map(sourced, kept))
+    if not from_originals:
+        marks.append(NO_SOURCES)
     if attackers and set(attackers) <= IGNORANT:
         marks.append("ignorant-only")
     if len(kept) == 1:
@@ -158,6 +178,8 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
         seeds=tuple(latest),
         cells={key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores},
         attackers=attackers,
+        inapplicable=inapplicable,
+        sourced=from_originals,
         marks=tuple(marks),
         reasons=reasons,
         missing=tuple(missing),
@@ -165,21 +187,23 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
     )
 
 
-def _cell(scores: Sequence[Score], seeds: int) -> Cell:
-    first = scores[0]
+def _cell(scores: Mapping[int, Score], seeds: int) -> Cell:
+    first = next(iter(scores.values()))
     return Cell(
         measure=first.measure,
         on=first.on,
-        values=tuple(score.value for score in scores if score.value is not None),
-        n=min(score.n for score in scores),
+        values=tuple(score.value for score in scores.values() if score.value is not None),
+        seeds=tuple(scores),
+        n=min(score.n for score in scores.values()),
         interval=first.intervals[0] if seeds == 1 and first.intervals else None,
         chance=first.chance,
     )
 
 
 def _missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
-    """Which seeds have no number, and the first reason that is given."""
-    without = {r.seed: found for r in records if (found := r.score(measure.name, on)) is None or found.value is None}
+    """Which seeds have no number though one was due, and the first reason that is given."""
+    due = [record for record in records if on not in record.not_run]
+    without = {r.seed: found for r in due if (found := r.score(measure.name, on)) is None or found.value is None}
     notes = [score.note for score in without.values() if score and score.note]
     seeds = ", ".join(map(str, without))
     return f"{measure.name} on {on}, seed {seeds}{': ' + notes[0] if notes else ''}" if without else ""
@@ -217,12 +241,13 @@ def _front(rows: Sequence[Row], sign: float) -> None:
     """Mark the rows that no other row beats: at least as good on both sides, and better on one.
 
     Bounds are no competitors: they are not on the front, though a method may be beaten by one. Rows that are
-    unreliable or incomplete have no place: a broken attack must not look like privacy.
+    unreliable or incomplete have no place: a broken attack must not look like privacy. Nor have rows without
+    sources, whose leakage is no number that could be compared with the others'.
     """
     ranked = [
         (row, sign * row.utility, row.worst.mean)
         for row in rows
-        if row.utility is not None and row.worst is not None and not row.reasons and not row.missing
+        if row.utility is not None and row.worst is not None and row.sourced and not row.reasons and not row.missing
     ]
     for row, useful, leaky in ranked:
         beaten = any(u >= useful and w <= leaky and (u > useful or w < leaky) for _, u, w in ranked)

@@ -8,14 +8,23 @@ import json as json_format
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from .claim import claims
+from .claim_table import ClaimTable, claim_table, plain
 from .leaderboard import Board, Cell, Group, Row
 from .record import Measure
 
 LEGEND = (
     "In brackets the interval (95 %) of one seed, or the standard deviation (sd) over several. `*`: on the "
     "privacy-utility front: no other row is as good on both sides and better on one; bounds, unreliable and incomplete "
-    "rows are not on it. `ignorant-only`: no attacker who knows the method was run, so low leakage is no guarantee."
+    "rows and rows without sources are not on it. `-`: not measured. `n/a`: does not apply. `ignorant-only`: no "
+    "attacker who knows the method was run, so low leakage is no guarantee."
 )
+KINDS = (
+    "faces were made from no originals: its leakage is how much more often they match people the generator was trained "
+    "on than people it never saw. That is not the same number as how often an original is found, so its leakage and "
+    "that of the other rows are not compared."
+)
+"""Said of rows without sources."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a text that spreadsheets take for a formula."""
 
@@ -30,7 +39,9 @@ class Table(NamedTuple):
     caption: str
     """n, chance, judge and hashes."""
     remarks: list[str]
-    """What rows are not to be relied on, or lack, and why."""
+    """What rows are not to be relied on, or lack, or cannot be compared in, and why."""
+    claim: ClaimTable | None = None
+    """What became of the paper's claim."""
 
 
 def tables(board: Board) -> list[Table]:
@@ -42,20 +53,27 @@ def markdown(board: Board) -> str:
     """One table a group of comparable rows, readable also as it is."""
     parts = []
     for table in tables(board):
-        cells = [[_safe(cell) for cell in line] for line in (table.header, *table.rows)]
-        widths = [max(3, *(len(line[n]) for line in cells)) for n in range(len(table.header))]
-        words = {0, len(widths) - 1}
-        rule = ["-" * width if n in words else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
-        aligned = [
-            [c.ljust(w) if n in words else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True))]
-            for line in cells
-        ]
-        lines = ["| " + " | ".join(line) + " |" for line in (aligned[0], rule, *aligned[1:])]
         remarks = [f"- {_safe(remark)}" for remark in table.remarks]
-        parts += [f"### {_safe(table.title)}", "\n".join(lines), _safe(table.caption), "\n".join(remarks)]
+        laid_out = _laid_out(table.header, table.rows, words={0, len(table.header) - 1})
+        parts += [f"### {_safe(table.title)}", laid_out, _safe(table.caption), "\n".join(remarks)]
+        if table.claim:
+            parts += [_laid_out(table.claim.header, table.claim.rows, words={0, 1}), _safe(table.claim.caption)]
+            parts.append("\n".join(f"- {_safe(verdict)}" for verdict in table.claim.verdicts))
     measures = {measure.name: measure for group in board for _, measure in group.columns}
     parts.append("\n".join(f"- {_safe(f'`{name}`: {measure.says}')}" for name, measure in measures.items()))
     return "\n\n".join(part for part in [*parts, LEGEND] if part) + "\n"
+
+
+def _laid_out(header: list[str], rows: list[list[str]], *, words: set[int]) -> str:
+    """A Markdown table with aligned columns: `words` to the left, numbers to the right."""
+    cells = [[_safe(cell) for cell in line] for line in (header, *rows)]
+    widths = [max(3, *(len(line[n]) for line in cells)) for n in range(len(header))]
+    rule = ["-" * width if n in words else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
+    aligned = [
+        [c.ljust(w) if n in words else c.rjust(w) for n, (c, w) in enumerate(zip(line, widths, strict=True))]
+        for line in cells
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (aligned[0], rule, *aligned[1:]))
 
 
 def _table(group: Group) -> Table:
@@ -69,7 +87,8 @@ def _table(group: Group) -> Table:
         rows.append([
             f"{row.label}{' *' if row.front else ''}",
             *([utility] if mean else []),
-            *(_cell(row.cells.get((on, measure.name))) for on, measure in group.columns),
+            *("n/a" if on in row.inapplicable else _cell(row.cells.get((on, measure.name)))
+              for on, measure in group.columns),
             "-" if row.worst is None else f"{_number(row.worst.mean, row.worst.measure)} ({row.worst.on})",
             str(len(row.seeds)),
             ", ".join(row.marks) or "-",
@@ -80,7 +99,9 @@ def _table(group: Group) -> Table:
         rows=rows,
         caption=_caption(group),
         remarks=[f"`{row.label}` is unreliable: {reason}" for row in group.rows for reason in row.reasons]
-        + [f"`{row.label}` is incomplete: {what}" for row in group.rows for what in row.missing],
+        + [f"`{row.label}` is incomplete: {what}" for row in group.rows for what in row.missing]
+        + [f"`{row.label}`: {KINDS}" for row in group.rows if not row.sourced],
+        claim=claim_table(claims(group)),
     )
 
 
@@ -118,6 +139,7 @@ def _number(value: float, measure: Measure) -> str:
     """Shares as percentages, with more digits where they are small."""
     if measure.unit != "share":
         return f"{value:.4g}"
+    value = 0.0 if abs(value) < 5e-5 and value < 0 else value  # a difference that rounds to zero has no sign
     return f"{100 * value:.1f}" if abs(value) >= 0.01 or value == 0 else f"{100 * value:.2f}"
 
 
@@ -132,8 +154,9 @@ def csv(board: Board) -> str:
     """One line a row and measure, numbers in full."""
     out = io.StringIO()
     head = ["dataset", "recipe", "recipe_hash", "data_hash", "method", "label", "parameters", "version", "front",
-            "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on", "mean", "sd",
-            "values", "low", "high", "interval", "n", "chance"]  # fmt: skip
+            "sourced", "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on",
+            "mean", "sd", "values", "low", "high", "interval", "n", "chance"]  # fmt: skip
+    numbers = {head.index("seeds"), head.index("values")}  # lists of them: a minus is no formula
     writer = csv_format.writer(out, lineterminator="\n")
     writer.writerow(head)
     for group in board:
@@ -142,13 +165,17 @@ def csv(board: Board) -> str:
                 bounds = cell.interval
                 line: list[Any] = [
                     group.dataset, group.recipe, group.recipe_hash, group.data_hash, row.method, row.label,
-                    json_format.dumps(row.parameters, sort_keys=True), row.version, row.front, "; ".join(row.marks),
+                    json_format.dumps(row.parameters, sort_keys=True), row.version, row.front,
+                    row.sourced, "; ".join(row.marks),
                     " ".join(map(str, row.seeds)), row.seconds, row.utility, row.worst.mean if row.worst else None,
                     row.worst.on if row.worst else None, cell.measure.side, cell.measure.name, cell.on, cell.mean,
                     cell.sd, " ".join(map(repr, cell.values)), bounds.low if bounds else None,
                     bounds.high if bounds else None, bounds.kind if bounds else None, cell.n, cell.chance,
                 ]  # fmt: skip
-                writer.writerow([f"'{v}" if isinstance(v, str) and v.startswith(FORMULA) else v for v in line])
+                writer.writerow([
+                    f"'{v}" if isinstance(v, str) and v.startswith(FORMULA) and n not in numbers else v
+                    for n, v in enumerate(line)
+                ])  # fmt: skip
     return out.getvalue()
 
 
@@ -161,6 +188,7 @@ def _plain(group: Group) -> dict[str, Any]:
     shown = {key: value for key, value in vars(group).items() if key not in ("rows", "columns")}
     shown["columns"] = [{"on": on, "measure": measure.name, "side": measure.side} for on, measure in group.columns]
     shown["rows"] = [_plain_row(row) for row in group.rows]
+    shown["claims"] = plain(claims(group))
     return shown
 
 

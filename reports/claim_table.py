@@ -1,0 +1,111 @@
+"""The claim in words and figures, to be laid out below a table of the board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from .claim import AT_MOST, Claim, Comparison, Ratio
+
+
+class ClaimTable(NamedTuple):
+    """Claims of one group, as text."""
+
+    header: list[str]
+    rows: list[list[str]]
+    """One cell a column of the header; the first column is words."""
+    caption: str
+    """What the figures are, and of how many pairs."""
+    verdicts: list[str]
+    """What became of the claim, one a row of the claimant's."""
+
+
+def claim_table(claims: Sequence[Claim]) -> ClaimTable | None:
+    """The claims of one group as text; None where there is none."""
+    if not claims:
+        return None
+    compared = [(claim, comparison) for claim in claims for comparison in claim.comparisons]
+    sets = {ratio.on: None for _, comparison in compared for ratio in comparison.ratios if ratio.on != "mean"}
+    mean = ["mean"] if len(sets) > 1 else []
+    rows = []
+    for claim, comparison in compared:
+        by_set = {ratio.on: ratio for ratio in comparison.ratios}
+        role = "best prior" if comparison is claim.best else "prior" if comparison.prior else "-"
+        rows.append([
+            f"{claim.claimant} over {comparison.other}", role, *(_figure(by_set.get(on)) for on in [*sets, *mean]),
+            _leakage(comparison),
+        ])  # fmt: skip
+    return ClaimTable(
+        header=["errors", "of the paper", *sets, *mean, "leakage"],
+        rows=rows,
+        caption=_caption([ratio for _, comparison in compared for ratio in comparison.ratios]),
+        verdicts=[_told(claim) for claim in claims],
+    )
+
+
+def plain(claims: Sequence[Claim]) -> list[dict[str, Any]]:
+    """Claims as JSON has them, numbers in full."""
+    return [
+        {
+            "claimant": claim.claimant,
+            "at_most": AT_MOST,
+            "best_prior": claim.best.other,
+            "holds": claim.holds,
+            "because": claim.because,
+            "comparisons": [
+                {**asdict(comparison), "ratios": [_plain_ratio(ratio) for ratio in comparison.ratios]}
+                for comparison in claim.comparisons
+            ],
+        }
+        for claim in claims
+    ]
+
+
+def _plain_ratio(ratio: Ratio) -> dict[str, Any]:
+    return {**asdict(ratio), "interval": ratio.interval.model_dump() if ratio.interval else None}
+
+
+def _figure(ratio: Ratio | None) -> str:
+    if ratio is None or ratio.value is None:
+        return "-"
+    bounds = f" [{ratio.interval.low:.2f}, {ratio.interval.high:.2f}]" if ratio.interval else ""
+    return f"{ratio.value:.2f}{bounds}"
+
+
+def _leakage(comparison: Comparison) -> str:
+    if comparison.leakage not in ("no more", "more"):
+        return comparison.leakage
+    own, other = (_percent(value) for value in comparison.leaks)
+    return f"{comparison.leakage} ({own}, {other})"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.3g}"
+
+
+def _caption(ratios: Sequence[Ratio]) -> str:
+    counts: dict[str, set[int]] = {}
+    for ratio in ratios:
+        if ratio.on != "mean":
+            counts.setdefault(ratio.on, set()).add(ratio.n)
+    pairs = ", ".join(f"{on} {' to '.join(f'{n:,}' for n in sorted({min(c), max(c)}))}" for on, c in counts.items())
+    kinds = ", or ".join(dict.fromkeys(ratio.interval.kind for ratio in ratios if ratio.interval))
+    return (
+        "Errors of verification (what accuracy lacks to 100 %) of the one over those of the other: below 1 the first "
+        f"errs less. In brackets 95 %: {kinds or 'none'}. Pairs: {pairs}. Leakage: that of the first against that of "
+        "the other in %, worst attacker, without intervals."
+    )
+
+
+def _told(claim: Claim) -> str:
+    best, word = claim.best, {True: "holds", False: "does not hold", None: "is open"}[claim.holds]
+    text = (
+        f"The paper's claim {word} here for `{claim.claimant}`: at no more leakage than the best prior method "
+        f"(`{best.other}`), at most {AT_MOST} of its errors. {claim.because[0].upper()}{claim.because[1:]}."
+    )
+    if best.leakage == "of another kind":
+        text += (
+            f" Faces of `{best.other}` have no sources and leak in another way: only utility is compared."
+        )
+    return text

@@ -1,0 +1,87 @@
+"""Intervals for two shares compared: their difference, and the ratio of two errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .intervals import wilson
+from .record import Interval
+
+LEVEL = 0.95
+
+
+def newcombe(first: float, second: float, n: int) -> Interval:
+    """Interval for the difference of two shares of n trials each, from Wilson's for either, as if independent.
+
+    Shares of the same trials mostly rise and fall together; for them it is rather too wide.
+
+    Source: Newcombe, Interval estimation for the difference between independent proportions, Statistics in Medicine
+    17 (1998), method 10.
+
+    Args:
+        first: successes, maybe a mean of several counts; rounded for Wilson's interval.
+        second: likewise.
+        n: trials.
+
+    Raises:
+        ValueError: successes below 0 or above n, or no trial.
+    """
+    counts = round(first), round(second)
+    one, two = (wilson(count, n, LEVEL) for count in counts)
+    p, q = (count / n for count in counts)
+    difference = (first - second) / n
+    low = difference - math.hypot(p - one.low, two.high - q)
+    high = difference + math.hypot(one.high - p, q - two.low)
+    return Interval(low=max(-1.0, low), high=min(1.0, high), level=LEVEL, kind="newcombe")
+
+
+class Errors(NamedTuple):
+    """What a recognizer gets wrong on one verification set."""
+
+    shares: tuple[float, ...]
+    """One a seed."""
+    n: int
+    """Pairs in the set."""
+
+
+def error_ratio(first: Sequence[Errors], second: Sequence[Errors]) -> tuple[float, Interval] | None:
+    """How many times the errors of `second` does `first` make, and an interval (95 %); None where one makes none.
+
+    Of several sets it is the ratio of the mean errors over sets; of several seeds, the geometric mean of the seeds'
+    ratios. The logarithm of the ratio varies with the pairs and with the seeds, and both are added. The pairs' part
+    is that of two independent samples, by the delta method: the same pairs are put to both, and pairs that are hard
+    for one are hard for the other, so it is rather too wide. It is not divided by the number of seeds, because all
+    seeds are put to the same pairs. The seeds' part is that of paired differences, with Student's t; degrees of
+    freedom of the sum are Welch's and Satterthwaite's. With one seed there is the pairs' part alone.
+
+    Source: Katz et al., Obtaining confidence intervals for the risk ratio, Biometrics 34 (1978); Satterthwaite, An
+    approximate distribution of estimates of variance components, Biometrics Bulletin 2 (1946).
+
+    Args:
+        first: one a verification set, with as many seeds each.
+        second: of the same sets and seeds, in the same order.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    means = [[math.fsum(seed) / len(sets) for seed in zip(*(s.shares for s in sets), strict=True)]
+             for sets in (first, second)]  # fmt: skip
+    if any(error <= 0 for errors in means for error in errors):
+        return None
+    logs = [math.log(one / two) for one, two in zip(*means, strict=True)]
+    seeds, middle = len(logs), math.fsum(logs) / len(logs)
+    pairs = sum(_relative_variance(sets) for sets in (first, second))
+    spread = math.fsum((log - middle) ** 2 for log in logs) / (seeds - 1) / seeds if seeds > 1 else 0.0
+    tail = (1 + LEVEL) / 2
+    quantile = stdtrit((spread + pairs) ** 2 * (seeds - 1) / spread**2, tail) if spread > 0 else ndtri(tail)
+    half = float(quantile) * math.sqrt(spread + pairs)
+    kind = "delta method over pairs" + (f", t over {seeds} paired seeds" if seeds > 1 else "")
+    return math.exp(middle), Interval(low=math.exp(middle - half), high=math.exp(middle + half), level=LEVEL, kind=kind)
+
+
+def _relative_variance(sets: Sequence[Errors]) -> float:
+    """Variance of the logarithm of a mean error that comes from the pairs of one seed."""
+    errors = [math.fsum(s.shares) / len(s.shares) for s in sets]
+    variance = math.fsum(e * (1 - e) / s.n for e, s in zip(errors, sets, strict=True)) / len(sets) ** 2
+    return variance / (math.fsum(errors) / len(sets)) ** 2

@@ -1,0 +1,232 @@
+"""Errors over errors: the ratio, its interval, and when the paper's claim is said to hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from facebench.reports import render
+from facebench.reports.claim import Claim, claims
+from facebench.reports.compared import Errors, error_ratio, newcombe
+from facebench.reports.leaderboard import board
+from facebench.reports.record import Measure, RunRecord, Score
+from made_up import ACCURACY, LEAK, record
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+MEMORISED = Measure(name="memorised", side="privacy", better="lower", says="in excess", headline=True)
+
+
+def scored(method: str, *accuracy: float | None, n: int = 6000, leak: float = 0.1, **more: Any) -> RunRecord:
+    """A record with accuracies on lfw, cfp_fp and so on."""
+    sets = ("lfw", "cfp_fp", "agedb_30")
+    scores = [Score(measure=ACCURACY, on=on, value=a, n=n) for on, a in zip(sets, accuracy, strict=False)]
+    leaks = [Score(measure=LEAK, on="ignorant", value=leak, n=400)]
+    skipped = {"memorisation": "does not apply: sources", "consistency": "does not apply: sources"}
+    return record(method, scores=(*scores, *leaks), attackers=("ignorant",), not_run=skipped, **more)
+
+
+def synthetic(method: str, accuracy: float, memorised: float = 0.02, **more: Any) -> RunRecord:
+    """A record of a set without sources."""
+    scores = (Score(measure=ACCURACY, on="lfw", value=accuracy, n=6000),
+              Score(measure=MEMORISED, on="memorisation", value=memorised, n=400, chance=0.0))  # fmt: skip
+    return record(
+        method, scores=scores, attackers=("memorisation", "consistency"),
+        not_run={"ignorant": "does not apply: no source"}, **more,
+    )  # fmt: skip
+
+
+def claimed(*records: RunRecord) -> Claim:
+    (group,) = board(records)
+    (claim,) = claims(group)
+    return claim
+
+
+def test_the_ratio_of_one_seed_and_set_is_that_of_the_counts() -> None:
+    found = error_ratio([Errors((0.2,), 100)], [Errors((0.4,), 100)])
+    assert found is not None
+    value, interval = found
+    assert value == pytest.approx(0.5)
+    # by hand: ln r varies by .8 / 20 + .6 / 40 = .055
+    half = 1.959964 * math.sqrt(0.055)
+    assert (interval.low, interval.high) == pytest.approx((0.5 * math.exp(-half), 0.5 * math.exp(half)), abs=1e-6)
+    peer = confint_proportions_2indep(20, 100, 40, 100, compare="ratio", method="log", correction=False)
+    assert (interval.low, interval.high) == pytest.approx(peer, rel=1e-6)
+    assert interval.kind == "delta method over pairs"
+
+
+def test_the_ratio_over_sets_is_that_of_the_mean_errors() -> None:
+    found = error_ratio([Errors((0.1,), 1000), Errors((0.3,), 2000)], [Errors((0.4,), 1000), Errors((0.4,), 2000)])
+    assert found is not None
+    assert found[0] == pytest.approx(0.5)
+    # by hand: of the first (.09/1000 + .21/2000) / 4 / .2^2, of the second (.24/1000 + .24/2000) / 4 / .4^2
+    half = 1.959964 * math.sqrt(0.000195 / 4 / 0.04 + 0.00036 / 4 / 0.16)
+    assert found[1].high == pytest.approx(0.5 * math.exp(half), abs=1e-6)
+
+
+def test_seeds_are_paired_and_their_spread_is_added_to_the_pairs() -> None:
+    """Ratios 1/2 and 1/8 of two seeds: their geometric mean is 1/4, and the spread of the logarithms is large."""
+    found = error_ratio([Errors((0.1, 0.05), 10**9)], [Errors((0.2, 0.4), 10**9)])
+    assert found is not None
+    assert found[0] == pytest.approx(0.25)
+    # by hand: ln 1/2 and ln 1/8 are ln 2 apart from their mean, so the standard error is ln 2; t of 1 degree 12.7062
+    assert math.log(found[1].high / 0.25) == pytest.approx(12.7062 * math.log(2), rel=1e-3)
+    assert found[1].kind == "delta method over pairs, t over 2 paired seeds"
+    # both vary from seed to seed, but by the same factor: nothing is left but the pairs' part
+    paired = error_ratio([Errors((0.1, 0.2), 500)], [Errors((0.2, 0.4), 500)])
+    alone = error_ratio([Errors((0.15,), 500)], [Errors((0.3,), 500)])
+    assert paired
+    assert alone
+    assert (paired[1].low, paired[1].high) == pytest.approx((alone[1].low, alone[1].high), rel=1e-6)
+
+
+def test_degrees_of_freedom_are_satterthwaites() -> None:
+    # by hand: logs ln .5 and ln .6; a = (ln 1.2 / 2)^2 = .0083103, b = .8/(500 * .2) ... for errors .2, .24 over .4
+    found = error_ratio([Errors((0.2, 0.24), 500)], [Errors((0.4, 0.4), 500)])
+    assert found is not None
+    a = (math.log(1.2) / 2) ** 2
+    b = 0.22 * 0.78 / 500 / 0.22**2 + 0.4 * 0.6 / 500 / 0.4**2
+    from scipy.stats import t
+
+    half = t.ppf(0.975, (a + b) ** 2 / a**2) * math.sqrt(a + b)
+    assert math.log(found[1].high / found[0]) == pytest.approx(half, rel=1e-9)
+
+
+def test_no_errors_give_no_ratio() -> None:
+    assert error_ratio([Errors((0.2,), 100)], [Errors((0.0,), 100)]) is None
+    assert error_ratio([Errors((0.2, 0.0), 100)], [Errors((0.1, 0.1), 100)]) is None
+
+
+@pytest.mark.parametrize(("first", "second", "n"), [(9, 2, 40), (0, 0, 50), (50, 0, 50), (30, 33, 60)])
+def test_the_interval_of_a_difference_is_newcombes(first: int, second: int, n: int) -> None:
+    expected = confint_proportions_2indep(first, n, second, n, compare="diff", method="newcomb", correction=False)
+    found = newcombe(first, second, n)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)
+
+
+def test_without_the_claimant_or_a_prior_method_nothing_is_said() -> None:
+    for records in ([scored("masking", 0.8)], [scored("facemae", 0.9), scored("pixelate", 0.8)],
+                    [scored("facemae", 0.9), scored("masking", None)]):  # fmt: skip
+        found = board(records)
+        assert claims(found[0]) == ()
+        assert "claim" not in render.markdown(found)
+        assert json.loads(render.json(found))[0]["claims"] == []
+
+
+def test_the_claim_holds_where_every_interval_is_at_most_one_half_and_no_more_leaks() -> None:
+    claim = claimed(scored("facemae", 0.97, 0.95, leak=0.1), scored("masking", 0.9, 0.85, leak=0.1))
+    assert claim.holds is True
+    assert [(ratio.on, ratio.value) for ratio in claim.best.ratios] == [
+        ("lfw", pytest.approx(0.3)), ("cfp_fp", pytest.approx(1 / 3)), ("mean", pytest.approx(0.04 / 0.125)),
+    ]  # fmt: skip
+    assert claim.best.ratios[2].n == 12_000
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "holds", "because"),
+    [
+        ({"leak": 0.2}, {}, False, "leaks more"),
+        ({"accuracy": (0.97, 0.90)}, {}, False, "on cfp_fp the whole interval is above 0.5"),
+        ({"accuracy": (0.97, 0.925)}, {}, None, "reach across 0.5"),
+        ({"accuracy": (1.0, 0.95)}, {}, None, "missing"),
+        ({"failed": True}, {}, None, "`facemae` cannot be relied on"),
+        ({}, {"failed": True}, None, "`masking` cannot be relied on"),
+    ],
+)
+def test_the_claim_does_not_hold_or_is_open_and_why(own: Any, other: Any, holds: bool | None, because: str) -> None:
+    mine = {"accuracy": (0.97, 0.95), "leak": 0.1, **own}
+    accuracy = mine.pop("accuracy")
+    claim = claimed(scored("facemae", *accuracy, **mine), scored("masking", 0.9, 0.85, leak=0.1, **other))
+    assert claim.holds is holds
+    assert because in claim.because
+
+
+def test_the_best_prior_method_counts_and_others_are_shown() -> None:
+    found = board([
+        scored("original", 0.99), scored("facemae", 0.8, leak=0.2), scored("pixelate", 0.9, leak=0.3),
+        scored("masking", 0.6, leak=0.1, parameters={"ratio": 0.9}),
+        scored("masking", 0.7, leak=0.5, parameters={"ratio": 0.5}),
+    ])  # fmt: skip
+    (claim,) = claims(found[0])
+    assert [(c.other, c.prior, c.leakage) for c in claim.comparisons] == [
+        ("pixelate", False, "no more"), ("masking (ratio=0.5)", True, "no more"), ("masking (ratio=0.9)", True, "more"),
+    ]  # fmt: skip
+    assert claim.best.other == "masking (ratio=0.5)"
+    text = render.markdown(found)
+    assert "facemae over pixelate" in text
+    assert "facemae over original" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith("| facemae over masking (ratio=0.5)")]
+    assert [cell.strip() for cell in line.strip("|").split("|")][1:] == [
+        "best prior", "0.67 [0.63, 0.71]", "no more (20, 50)",  # 2/3 exp(1.96 sqrt(.8 / 1200 + .7 / 1800)) is .710
+    ]  # fmt: skip
+    assert "The paper's claim does not hold here for `facemae`" in text
+    (shown,) = json.loads(render.json(found))[0]["claims"]
+    assert (shown["best_prior"], shown["holds"], shown["at_most"]) == ("masking (ratio=0.5)", False, 0.5)
+    assert shown["comparisons"][1]["ratios"][0]["value"] == pytest.approx(2 / 3)
+    assert shown["comparisons"][1]["ratios"][0]["interval"]["low"] < 2 / 3
+
+
+def test_only_seeds_that_both_have_are_compared() -> None:
+    claim = claimed(
+        scored("facemae", 0.8, seed=0), scored("facemae", 0.9, seed=1), scored("facemae", 0.7, seed=2),
+        scored("masking", 0.6, seed=1), scored("masking", 0.8, seed=2), scored("masking", 0.1, seed=5),
+    )  # fmt: skip
+    (ratio,) = claim.best.ratios
+    assert ratio.seeds == (1, 2)
+    assert ratio.value == pytest.approx(math.sqrt(0.1 / 0.4 * 0.3 / 0.2))
+    apart = claimed(scored("facemae", 0.8, seed=0), scored("masking", 0.6, seed=1))
+    assert (apart.best.ratios[0].value, apart.holds) == (None, None)
+    assert "| best prior   |   - |" in render.markdown(
+        board([scored("facemae", 0.8, seed=0), scored("masking", 0.6, seed=1)])
+    )
+
+
+def test_faces_without_sources_are_compared_on_utility_alone() -> None:
+    found = board([scored("facemae", 0.97, leak=0.01), synthetic("gan", 0.9), scored("masking", 0.8, leak=0.1)])
+    (claim,) = claims(found[0])
+    assert (claim.best.other, claim.best.leakage, claim.holds) == ("gan", "of another kind", None)
+    assert "its leakage is of another kind" in claim.because
+    text = render.markdown(found)
+    assert "Faces of `gan` have no sources and leak in another way: only utility is compared." in text
+    worse = claimed(scored("facemae", 0.91, leak=0.01), synthetic("gan", 0.9))
+    assert worse.holds is False  # utility alone is enough to say no
+
+
+def test_rows_without_sources_are_marked_told_and_not_ranked() -> None:
+    found = board([scored("facemae", 0.8, leak=0.3), scored("blur", 0.7, leak=0.2),
+                   synthetic("gan", 0.9, memorised=-0.012)])  # fmt: skip
+    rows = {row.method: row for row in found[0].rows}
+    gan = rows["gan"]
+    assert not gan.sourced
+    assert (gan.missing, gan.front) == ((), False)
+    assert "no sources: leakage is memorisation" in gan.marks
+    assert "ignorant-only" in gan.marks
+    assert rows["facemae"].front  # nobody is pushed off by a number of another kind
+    assert rows["blur"].front
+    assert rows["blur"].missing == ()
+    text = render.markdown(found)
+    (line,) = [line for line in text.splitlines() if line.startswith("| gan ")]
+    assert [cell.strip() for cell in line.strip("|").split("|")][1:5] == ["90.0", "n/a", "-1.2", "-1.2 (memorisation)"]
+    assert text.count("That is not the same number as how often an original is found") == 1
+    (line,) = [line for line in text.splitlines() if line.startswith("| blur ")]
+    assert [cell.strip() for cell in line.strip("|").split("|")][1:5] == ["70.0", "20.0", "n/a", "20.0 (ignorant)"]
+    assert "same number as how often" not in render.markdown(board([scored("facemae", 0.8)]))
+
+
+def test_a_row_without_sources_that_lacks_its_number_is_incomplete() -> None:
+    bad = synthetic("gan", 0.9)
+    scores = tuple(
+        s.model_copy(update={"value": None, "note": "too few pairs"}) if s.measure.name == "memorised" else s
+        for s in bad.scores
+    )
+    (group,) = board([synthetic("gan", 0.8, parameters={"z": 1}), bad.model_copy(update={"scores": scores})])
+    assert [row.missing for row in group.rows] == [("memorised on memorisation, seed 0: too few pairs",), ()]
+
+
+def test_negative_numbers_are_no_formulas_and_have_no_sign_where_they_round_to_zero() -> None:
+    found = board([synthetic("gan", 0.9, memorised=-1e-6)])
+    assert "-0.0" not in render.markdown(found)
+    (line,) = [line for line in render.csv(board([synthetic("gan", 0.9, memorised=-0.25)])).splitlines()
+               if "memorised" in line]  # fmt: skip
+    assert ",-0.25,,-0.25," in line
