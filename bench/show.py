@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..methods.base import Method
+from ..reports.leaderboard import sourced
 from ..reports.record import RunRecord, Score
 from .plugins import name_of
 from .run import Outcome
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 UTILITY = "utility: verification accuracy of a recognizer trained on the private faces"
 LEAKAGE = "leakage: private faces whose person the attacker finds among the originals"
+MEMORISED = (
+    "leakage: synthetic faces that match people the generator was trained on, less those that match people it "
+    "never saw; not the same number as that of a set with sources"
+)
 
 
 def text(*parts: RenderableType) -> str:
@@ -46,7 +51,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
         f"[bold]{escape(record.method)} on {escape(record.dataset)}[/], recipe {escape(record.recipe)}, "
         f"seed {record.seed}: {released.images:,} faces of {released.identities:,} people released"
     ]
-    for side, title in (("utility", UTILITY), ("privacy", LEAKAGE)):
+    for side, title in (("utility", UTILITY), ("privacy", LEAKAGE if sourced(record) else MEMORISED)):
         table = Table(box=None, padding=(0, 2, 0, 2))
         for column in ("", "on", "value", "95 % interval", "chance", "n"):
             table.add_column(column, justify="left" if column in ("", "on") else "right")
@@ -54,7 +59,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
             if score.measure.side == side and score.measure.headline:
                 table.add_row(*[escape(cell) for cell in _cells(score)])
         lines += ["", f"[italic]{title}[/]", table]
-    lines += ["", *(escape(f"{attack}: {reason}") for attack, reason in record.not_run.items())]
+    lines += ["", *map(escape, _not_run(record))]
     for check in record.checks:
         if not check.passed:
             lines.append(f"[bold red]unreliable[/] {escape(f'{check.name}: {check.says}')}")
@@ -63,6 +68,14 @@ def summary(outcome: Outcome, tracked: str) -> str:
     lines.append(escape(f"record {outcome.path} ({cached})"))
     lines += [escape(f"MLflow {tracked}")] if tracked else []
     return text(*lines) + "\n"
+
+
+def _not_run(record: RunRecord) -> list[str]:
+    """Attacks that do not apply, a line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for attack, reason in record.not_run.items():
+        reasons.setdefault(reason, []).append(attack)
+    return [f"not run: {', '.join(sorted(attacks))} ({reason})" for reason, attacks in reasons.items()]
 
 
 def _cells(score: Score) -> list[str]:

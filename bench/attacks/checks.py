@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from .base import AttackError, Embeddings, Evidence
 
+SOURCED = "does not apply: every private face was made from an original"
+"""Why what is asked of synthetic people is not asked of a set with sources."""
+
 
 def failed(faces: Embeddings, name: str) -> NDArray[np.bool_]:
     """[N], which faces the recognizer failed on, after the embeddings were checked.
@@ -51,6 +54,17 @@ def searchable(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.bool_]
             "give role P more people"
         )
     return evidence.source, lost, lost_image
+
+
+def synthetic(evidence: Evidence) -> NDArray[np.bool_]:
+    """Which private faces the recognizer failed on, after they were found to have no sources.
+
+    Raises:
+        AttackError: they have sources, or are no embeddings.
+    """
+    if evidence.source is not None:
+        raise AttackError(f"this attack {SOURCED}; leave the attack out for such a method")
+    return failed(evidence.private, "private")
 
 
 def check_sources(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64]) -> None:

@@ -1,0 +1,199 @@
+"""From matched people to memorisation: what the attack keeps for every synthetic face, and the measure made of it."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...reports.compared import newcombe
+from ...reports.intervals import cluster_bootstrap
+from ...reports.record import Curve, Interval, Measure, Score
+from .base import AttackError
+from .leakage import SIZES, chance_of_identity
+
+KEPT = "matches.npz"
+
+MEASURE = Measure(
+    name="memorised",
+    side="privacy",
+    better="lower",
+    says="share of synthetic faces that match a person the generator was trained on, less the share that match a "
+    "held-out person; another number than leak@1",
+    headline=True,
+)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Whom each of Q synthetic faces matches."""
+
+    generator: NDArray[np.int64]
+    """[Q], people of role G."""
+    holdout: NDArray[np.int64]
+    """[Q], people of role H."""
+    person: NDArray[np.int64]
+    """[Q], the synthetic person's label."""
+    failed: NDArray[np.bool_]
+    """[Q], whether the recognizer failed on the face, which then matches nobody."""
+    generator_people: int
+    """People of role G who were searched: those of whom one face was drawn and seen, at least."""
+    holdout_people: int
+    generator_faces: int
+    """Their faces that were drawn, failed ones too."""
+    holdout_faces: int
+    gallery_failures: int
+    """Drawn faces of G and H that the recognizer failed on."""
+    each: int
+    """Faces drawn of one person, at most."""
+    threshold: float
+    """Similarity above which two faces match; NaN where it could not be set."""
+    fmr: float
+    """False match rate that it was set for."""
+    impostor_pairs: int
+    """Pairs of two people of role A that it was set on."""
+    unseen_fmr: float
+    """Share of the pairs of a face of G and one of H that match; NaN where there is none."""
+    seed: int
+    note: str
+    """Why nothing can be measured; empty where it can."""
+
+    def write(self, out: Path) -> None:
+        """Keep it in the folder `out`."""
+        kept: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez(out / KEPT, **kept)
+
+    @property
+    def gallery(self) -> int:
+        """People in a gallery, as many for G as for H."""
+        return min(self.generator_people, self.holdout_people)
+
+
+def read(out: Path) -> Matches:
+    """What the attack kept.
+
+    Raises:
+        AttackError: it is missing or damaged.
+    """
+    path = out / KEPT
+    try:
+        # opened here, because np.load leaves a damaged file open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            found: dict[str, Any] = {field.name: kept[field.name] for field in fields(Matches)}
+        for name, value in found.items():
+            found[name] = value if value.ndim else value.item()
+        return Matches(**found)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise AttackError(
+            f"matches {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
+        ) from error
+
+
+def shares(found: Matches, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[Q] twice, how probably each face matches somebody among `size` people drawn from G, and from H.
+
+    Of N people, m of whom a face matches, `size` drawn without looking hold one of the m with probability
+    1 - C(N - m, size) / C(N, size). This is the mean over all galleries of that size, so none needs to be sampled.
+    """
+    drawn = []
+    for people, matched in ((found.generator_people, found.generator), (found.holdout_people, found.holdout)):
+        counts, place = np.unique(matched, return_inverse=True)  # few counts, many faces
+        drawn.append(chance_of_identity(people, counts, size)[place])
+    return drawn[0], drawn[1]
+
+
+def memorised(found: Matches, on: str) -> Score:
+    """The share of faces that match somebody of G, less the share that match somebody of H, in equal galleries.
+
+    It may be negative, by chance or because H happens to hold more typical faces, and is told as it is. The interval
+    resamples synthetic people; galleries and threshold are taken as given. `residual` is (a - c) / (1 - c) with a for
+    G and c for H: what is left where large galleries make many faces match somebody by chance. `generator_whole` is
+    the share against all people of G that were searched, without a control: a face that copies one person of G
+    counts in the headline only in those galleries that hold this person.
+
+    Source: the share of matches in excess of a control, Giomi et al., A unified framework for quantifying privacy
+    risk in synthetic data, PoPETs 2023.
+    """
+    q, detail = len(found.person), _context(found)
+    note = found.note
+    if not note and found.failed.all():
+        note = f"the recognizer failed on all {q:,} faces, so whom they match is not known"
+    if note:
+        return Score(measure=MEASURE, on=on, value=None, n=q, chance=0.0, detail=detail, note=note)
+    generator, holdout = shares(found, found.gallery)
+    a, c = float(generator.mean()), float(holdout.mean())
+    detail |= {
+        "generator": a,
+        "holdout": c,
+        "generator_whole": float((found.generator > 0).mean()),
+        "holdout_whole": float((found.holdout > 0).mean()),
+        "residual": (a - c) / (1 - c) if c < 1 else None,
+    }
+    if found.unseen_fmr > 2 * found.fmr:
+        note = (
+            f"at this threshold {found.unseen_fmr:.2%} of the pairs of a G and an H face match, not {found.fmr:.2%}: "
+            "the judge tells impostors of role A apart better than other people"
+        )
+    return Score(
+        measure=MEASURE,
+        on=on,
+        value=a - c,
+        n=q,
+        intervals=_intervals(found, generator, holdout),
+        chance=0.0,
+        detail=detail,
+        note=note,
+    )
+
+
+def by_gallery_size(found: Matches, on: str) -> Curve | None:
+    """Memorisation at smaller galleries; None where it was not measured."""
+    if found.note:
+        return None
+    sizes = [size for size in SIZES if size < found.gallery] + [found.gallery]
+    drawn = [shares(found, size) for size in sizes]
+    return Curve(
+        name="memorised by gallery size",
+        on=on,
+        x_label="people in a gallery",
+        y_label="memorised",
+        x=tuple(map(float, sizes)),
+        y=tuple(float((generator - holdout).mean()) for generator, holdout in drawn),
+    )
+
+
+def _intervals(found: Matches, generator: NDArray[np.float64], holdout: NDArray[np.float64]) -> tuple[Interval, ...]:
+    """By people first, Newcombe's beside it; Newcombe's alone where every resample would be the same."""
+    difference = generator - holdout
+    beside = newcombe(float(generator.sum()), float(holdout.sum()), len(difference))
+    if np.ptp(difference) == 0 or (found.person == found.person[0]).all():
+        return (beside,)
+    # the bootstrap takes values from 0 to 1; a mean moves with its values, so its quantiles can be moved back
+    moved = cluster_bootstrap(np.clip((difference + 1) / 2, 0, 1), found.person, seed=found.seed)
+    return (moved.model_copy(update={"low": 2 * moved.low - 1, "high": 2 * moved.high - 1}), beside)
+
+
+def _context(found: Matches) -> dict[str, float | None]:
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else value
+
+    return {
+        "gallery": found.gallery,
+        "gallery_generator": found.generator_people,
+        "gallery_holdout": found.holdout_people,
+        "faces_generator": found.generator_faces,
+        "faces_holdout": found.holdout_faces,
+        "faces_each": found.each,
+        "gallery_failures": found.gallery_failures,
+        "failure_rate": float(found.failed.mean()),
+        "people": len(np.unique(found.person)),
+        "threshold": known(found.threshold),
+        "fmr": found.fmr,
+        "impostor_pairs": found.impostor_pairs,
+        "unseen_fmr": known(found.unseen_fmr),
+    }
