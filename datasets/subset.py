@@ -58,7 +58,8 @@ def origin(faces: Faces) -> tuple[Faces, NDArray[np.int64]]:
     """The set that a view, or a view of a view, looks into; and [N], where in it each face of the view stands."""
     rows = np.arange(len(faces))
     while isinstance(faces, Subset):
-        faces, rows = faces.faces, faces.indices[rows]
+        rows = faces.indices[rows]
+        faces = faces.faces
     return faces, rows
 
 

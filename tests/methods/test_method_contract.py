@@ -54,12 +54,23 @@ def images(count: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def required(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Parameters without which a method cannot be built, by its name."""
+    folder = tmp_path_factory.mktemp("external")
+    for number, image in enumerate(images(24)):
+        (folder / f"{number}.png").write_bytes(encode(255 - image))
+    lines = [f"{number}.png,{number + 100}" for number in range(24)]
+    (folder / "manifest.csv").write_text("\n".join(["private,source", *lines]))
+    return {"external": {"path": folder, "manifest": folder / "manifest.csv"}}
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory, required: dict[str, dict[str, Any]]) -> Any:
     """A method and the folder it was fitted into, by its name; fitted once where it learns."""
 
     @cache
     def make(name: str) -> tuple[Method, Path]:
-        method = plugins.load(Method, name)(**TINY.get(name, {}))
+        method = plugins.load(Method, name)(**required.get(name, {}), **TINY.get(name, {}))
         folder = tmp_path_factory.mktemp(name)
         if method.learns:
             teacher = None
@@ -175,16 +186,16 @@ def test_a_method_that_makes_no_faces_is_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parameters_are_frozen_and_closed(name: str) -> None:
-    kind = plugins.load(Method, name)
+def test_parameters_are_frozen_and_closed(name: str, required: dict[str, dict[str, Any]]) -> None:
+    kind, given = plugins.load(Method, name), required.get(name, {})
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         kind(no_such_parameter=1)
-    method = kind()
+    method = kind(**given)
     for field in kind.model_fields:
         with pytest.raises(ValidationError, match="frozen"):
             setattr(method, field, getattr(method, field))
     assert kind(**method.model_dump()) == method
-    assert plugins.spell(method) == plugins.spell(kind())
+    assert plugins.spell(method) == plugins.spell(kind(**given))
 
 
 @pytest.mark.parametrize("name", NAMES)
