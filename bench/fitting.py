@@ -119,7 +119,8 @@ def _fitted(name: str | None, parameters: Mapping[str, Any], path: Path) -> Chos
                 f"method.{field}: {path} was fitted with {wanted[field]!r}, and {value!r} was asked for; leave it out, "
                 "or fit the method anew with `bench run`"
             )
-    stage = path.name if path.is_dir() and (path / _TRACE).is_file() else None
+    folder = path if path.is_dir() else path.absolute().parent
+    stage = folder.name if (folder / _TRACE).is_file() else None
     return Chosen(method, said.method, spec, path, content, stage)
 
 
