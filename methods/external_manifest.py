@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Column: TypeAlias = "NDArray[np.int64] | pa.StringArray"
-"""[R], indices from 0; or relative paths with forward slashes, NFC. One spelling for a whole column."""
+"""[R], indices from 0; or relative paths with forward slashes, of sources in NFC. One spelling for a whole column."""
 
 MOST_BYTES = 2 << 30
 """Of the file, and of each column in memory; ten million paths of a hundred letters take half of it."""
@@ -139,7 +139,7 @@ def _spelled(path: Path, name: str, column: pa.Array) -> Column:
     if not pa.types.is_integer(column.type):
         numbers = pc.utf8_trim_whitespace(column)
         if not pc.all(pc.match_substring_regex(numbers, r"^[0-9]{1,18}$")).as_py():
-            return _composed(pc.replace_substring_regex(column, r"^(\./+)+", ""))
+            return _composed(pc.replace_substring_regex(column, r"^(\./+)+", "")) if name == "source" else column
         column = numbers
     indices: NDArray[np.int64] = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     _refuse(path, name, indices < 0, "got a number below 0")
