@@ -28,9 +28,12 @@ from .matching import draw, match_rate, people_matched, threshold
 class Memorisation(Attack):
     """Match synthetic faces with the people a generator was trained on, against held-out people as a control.
 
-    Galleries are drawn person by person, equally many faces of each in G and in H, so that neither is larger because
-    its people have more photos. Where one role has more people, the share is the exact mean over all galleries of
-    the other's size. Two faces match where they are more alike than a share of `fmr` of the impostor pairs of role A.
+    Galleries are drawn person by person, of each as many faces as the typical person of G and of H has (who has fewer
+    gives those), so that neither gallery is larger because its people have more photos. Where one role has more
+    people, the share is the exact mean over all galleries of the other's size: a face that copies one person of G
+    counts only in those that hold this person, so even a perfect copier stays below 100 % where G has more people
+    than H. `generator_whole` beside it has no such limit, and no control. Two faces match where they are more alike
+    than a share of `fmr` of the impostor pairs of role A allows.
     """
 
     fmr: Annotated[float, Field(gt=0, lt=1)] = 1e-3
