@@ -98,6 +98,7 @@ def _run(command: argparse.ArgumentParser) -> None:
 
 
 def _privatize(command: argparse.ArgumentParser) -> None:
+    command.usage = "bench privatize IN OUT [options]"  # behind --set, which takes several, they would be settings
     command.add_argument("dataset", metavar="IN", help="a card's name, a pack, or a folder of people")
     command.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
     command.add_argument("--method", metavar="NAME", help="not needed where --fitted tells it")

@@ -81,7 +81,8 @@ def make(
 
 def usable(device: str) -> int:
     """How many processes to use where nobody said: one a core, and one a GPU, which all would share."""
-    return 1 if device == "cuda" else len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 1 if device == "cuda" else cores or 1
 
 
 @contextmanager
