@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, normalize, pixel_shuffle
 
-from .gan_layers import Conv, Linear, Modulated, activate, spread
+from .gan_layers import Conv, Linear, Modulated, activate, smooth, spread
 
 START = 7
 """Side of the smallest picture inside the networks; sides double from there."""
@@ -63,6 +63,10 @@ class Generator(nn.Module):
         self.nuisance = Linear(shape.nuisance, shape.width)
         self.mapping = nn.ModuleList([Linear(2 * shape.width, shape.width), Linear(shape.width, shape.width)])
         self.constant = nn.Parameter(torch.randn(1, shape.features(START), START, START))
+        # a constant alone would have to be bent into each layout by loudness of features, which takes long to learn
+        self.layout = Linear(shape.width, shape.features(START) * START**2)
+        self.exposure = Linear(shape.width, 6)
+        nn.init.zeros_(self.exposure.weight)
         self.register_buffer("average", torch.zeros(1, 3, shape.resolution, shape.resolution))
         first, second, pictures = [], [], []
         before = shape.features(START)
@@ -100,15 +104,16 @@ class Generator(nn.Module):
             [B, 3, resolution, resolution]; meant to be in [-1, 1], not forced to be.
         """
         style = self.styles(code, nuisance)
-        x = self.constant.expand(len(code), -1, -1, -1)
+        x = self.constant + self.layout(style).view(-1, *self.constant.shape[1:])
         picture = x.new_zeros(())
         for side, first, second, colours in zip(self.shape.sides, self.first, self.second, self.pictures, strict=True):
             x = second(first(_sized(x, side), style), style)
             added = colours(x, style)
             if side == self.shape.sides[-1]:
-                added = pixel_shuffle(added, 2)
+                added = smooth(pixel_shuffle(added, 2))
             picture = added if side == START else added + _sized(picture, added.shape[2])
-        return picture.float() + self.average
+        gain, offset = self.exposure(style).float()[:, :, None, None].split(3, dim=1)
+        return (picture.float() + self.average) * (1 + gain) + offset
 
 
 class Discriminator(nn.Module):
@@ -162,7 +167,8 @@ class Encoder(nn.Module):
             [Conv(3, half, kernel=4, stride=2, padding=1), Conv(half, whole, kernel=4, stride=2, padding=1)]
         )
         self.dense = Linear(whole * START**2, whole)
-        self.mean, self.log_variance = Linear(whole, shape.nuisance), Linear(whole, shape.nuisance)
+        # little noise at first, so that there is something to learn from
+        self.mean, self.log_variance = Linear(whole, shape.nuisance), Linear(whole, shape.nuisance, start=-4.0)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[B, Z] twice, of float [B, 3, resolution, resolution]."""

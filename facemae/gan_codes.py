@@ -16,6 +16,9 @@ from .embedder import embed
 PEOPLE, EACH = 500, 4
 """People that are kept for comparison, and faces of each, at most."""
 
+ALIKE = 0.9999
+"""Length of the codes' mean, 0..1, above which they are one: untrained networks come up to 0.99."""
+
 
 class CodesError(ValueError):
     """Faces of which no codes can be made; the message says what, expected, got and what to do."""
@@ -58,7 +61,7 @@ def look(
         device: where the teacher is.
 
     Raises:
-        CodesError: a feature is not finite, or fewer than two people have a face.
+        CodesError: a feature is not finite, all are alike, or fewer than two people have a face.
     """
     left = torch.zeros(identities, dtype=torch.int64)
     left[torch.from_numpy(np.random.default_rng([seed, 4]).permutation(identities)[:PEOPLE])] = EACH
@@ -84,10 +87,16 @@ def look(
     there = seen > 0
     if sums is None or int(there.sum()) < 2:
         raise CodesError(f"faces of {int(there.sum())} people to learn from; expected two or more to mix new ones of")
+    codes = normalize(sums[there], dim=1)
+    if float(codes.mean(0).norm()) > ALIKE:
+        raise CodesError(
+            "teacher: expected features that tell people apart, got nearly the same for everyone; train it longer, or "
+            "take other weights (method.teacher)"
+        )
     rows = torch.where(there, there.cumsum(0) - 1, -1)
     images, labels, features = (torch.cat(parts) for parts in zip(*kept, strict=True))
     return Seen(
-        codes=normalize(sums[there], dim=1).float(),
+        codes=codes.float(),
         rows=rows,
         average=(average / count / 127.5 - 1).float()[None],
         images=images,

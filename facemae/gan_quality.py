@@ -20,6 +20,8 @@ from .gan_sample import Sampler, pairs
 
 FAR = 0.01
 """False accept rate at which consistency is stated."""
+LITTLE = 0.5
+"""Share of the real faces' variety below which a note is left."""
 _SIDE = 28
 _GRID = (10, 8)
 """People and faces of each in the picture."""
@@ -166,7 +168,7 @@ def _judge(quality: dict[str, Any], pixels: Variety, wanted: Variety, least: flo
                 f"mode collapse: {said}; expected at least {least:g} of it, got {share:.2g}: train longer, give "
                 "rebuild_weight, raise r1_weight or lower lr (least_variety=0 accepts every generator)"
             )
-        if share < 2 * least:
+        if share < LITTLE:
             quality["notes"].append(f"little variety: {said}")
     if quality["consistency"] < 0.5 * quality["consistency_of_real"]:
         quality["notes"].append(

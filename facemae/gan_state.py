@@ -63,9 +63,10 @@ class Networks:
             network.to(device).train()
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         fused = device.type in ("cpu", "cuda")
-        adam: dict[str, Any] = {"lr": how.lr, "betas": (0.0, 0.99), "eps": 1e-8, "fused": fused}
-        self.generator_optimizer = torch.optim.Adam(self.learners(), **adam)
-        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), **adam)
+        adam: dict[str, Any] = {"lr": how.lr, "eps": 1e-8, "fused": fused}
+        # rebuilding is an ordinary regression and gains by momentum; a judge of moving faces does not
+        self.generator_optimizer = torch.optim.Adam(self.learners(), betas=(0.5, 0.99), **adam)
+        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), betas=(0.0, 0.99), **adam)
 
     def learners(self) -> list[nn.Parameter]:
         """The weights that learn from the generator's losses: its own and the encoder's."""

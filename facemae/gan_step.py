@@ -1,14 +1,16 @@
 """One step of adversarial training: what is drawn for it, its losses, and the update of all networks.
 
-A step draws as many faces as it was given: half of them of training people, half of new people between two of
-them. The first are judged together with their code, the second, whom no real face shows, as faces only; all of
-them are held to their code in the space of a frozen recognizer. Losses: non-saturating (Goodfellow et al. 2014),
-R1 every few steps (Mescheder et al., arXiv 1801.04406; made lazy as in arXiv 1912.04958, section 3.1), identity
-1 - cosine, and of real faces that the encoder saw, rebuilding as in CVAE-GAN (arXiv 1703.10155).
+A step generates as many faces as it was given: half of them of people who were given, half of new people between
+two of the training set. The first have the nuisance that an encoder found in the real face, and are to rebuild
+it; they are judged together with their code. The second have a random nuisance and are judged as faces only, since
+no real face shows them. All are held to their code in the space of a frozen recognizer. Losses: non-saturating
+(Goodfellow et al. 2014), R1 every few steps (Mescheder et al., arXiv 1801.04406; made lazy as in arXiv 1912.04958,
+section 3.1), identity 1 - cosine, and rebuilding as in CVAE-GAN (arXiv 1703.10155).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -65,16 +67,15 @@ class GanBatch:
         self.people = codes[people.to(device)]
         self.known = (count + 1) // 2
         """The faces from the first to this one are judged together with their code."""
-        one = torch.randint(len(codes), (count,), generator=draw)
-        other = (one + torch.randint(1, len(codes), (count,), generator=draw)) % len(codes)
+        new = count - self.known
+        one = torch.randint(len(codes), (new,), generator=draw)
+        other = (one + torch.randint(1, len(codes), (new,), generator=draw)) % len(codes)
         low, high = how.mix
-        weight = low + (high - low) * torch.rand(count, generator=draw)
-        weight[: self.known] = 1.0
-        self.wanted = mix_codes(codes[one.to(device)], codes[other.to(device)], weight.to(device))
-        asked = torch.arange(count) < self.known
-        self.asked = asked[:, None].to(device)
-        self.nuisance = torch.randn(count, shape.nuisance, generator=draw).to(device)
-        self.noise = torch.randn(self.known, shape.nuisance, generator=draw).to(device)
+        weight = low + (high - low) * torch.rand(new, generator=draw)
+        mixed = mix_codes(codes[one.to(device)], codes[other.to(device)], weight.to(device))
+        self.wanted = torch.cat([self.people[: self.known], mixed])
+        self.asked = (torch.arange(count) < self.known)[:, None].to(device)
+        self.normal = torch.randn(count, shape.nuisance, generator=draw).to(device)
         self.draw = draw
 
 
@@ -84,7 +85,7 @@ def update(
     """One step of the discriminator, then one of generator and encoder on the same faces."""
     device = batch.real.device
     with autocast(device):
-        fake, rebuilt, divergence = _generate(networks, batch, how)
+        fake, divergence = _generate(networks, batch)
     judge = networks.discriminator.requires_grad_(True)
     with autocast(device):
         said_fake = judge(augment(fake.detach(), how.augment, batch.draw), batch.wanted * batch.asked)
@@ -92,10 +93,9 @@ def update(
     loss = softplus(said_fake).mean() + softplus(-said_real).mean()
     value, total = loss.detach(), loss
     if how.r1_weight > 0 and step % how.r1_every == 1 % how.r1_every:
-        real = batch.real.detach().requires_grad_(True)
-        judged = judge(augment(real, how.augment, batch.draw), batch.people * batch.asked).sum()
-        (slope,) = torch.autograd.grad(judged, real, create_graph=True)
-        penalty = slope.square().sum((1, 2, 3)).mean()
+        penalty = gradient_penalty(
+            lambda real: judge(augment(real, how.augment, batch.draw), batch.people * batch.asked), batch.real
+        )
         total = loss + penalty * (how.r1_weight / 2 * how.r1_every)
         r1 = float(penalty.detach())
     networks.discriminator_optimizer.zero_grad(set_to_none=True)
@@ -109,8 +109,8 @@ def update(
     adversarial = softplus(-said).mean()
     loss = adversarial + how.identity_weight * identity
     error = adversarial.new_zeros(())
-    if rebuilt is not None:
-        error = (rebuilt - batch.real[: batch.known]).abs().mean()
+    if networks.encoder is not None:
+        error = (fake[: batch.known] - batch.real[: batch.known]).abs().mean()
         loss = loss + how.rebuild_weight * (error + how.divergence_weight * divergence)
     networks.generator_optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -122,17 +122,26 @@ def update(
     return line, r1
 
 
-def _generate(networks: Networks, batch: GanBatch, how: GanTraining) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Faces of the wanted codes, the known faces rebuilt, and how far their nuisances are from a normal's."""
-    code, nuisance = batch.wanted, batch.nuisance
+def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """R1: the mean over real faces of the squared norm of the judgement's gradient in the pixels.
+
+    Args:
+        judge: [B, 3, H, W] to [B], each from its own face.
+        real: [B, 3, H, W].
+    """
+    faces = real.detach().requires_grad_(True)
+    (slope,) = torch.autograd.grad(judge(faces).sum(), faces, create_graph=True)
+    return slope.square().sum((1, 2, 3)).mean()
+
+
+def _generate(networks: Networks, batch: GanBatch) -> tuple[Tensor, Tensor]:
+    """Faces of the wanted codes, the known people's as the encoder saw them, and its divergence from a normal."""
     if networks.encoder is None:
-        return networks.generator(code, nuisance), None, nuisance.new_zeros(())
+        return networks.generator(batch.wanted, batch.normal), batch.normal.new_zeros(())
     mean, log_variance = networks.encoder(batch.real[: batch.known])
-    seen = mean + (log_variance / 2).exp() * batch.noise
+    seen = mean + (log_variance / 2).exp() * batch.normal[: batch.known]
     divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-    both = networks.generator(torch.cat([code, batch.people[: batch.known]]), torch.cat([nuisance, seen]))
-    fake, rebuilt = both.split([len(code), len(seen)])
-    return fake, rebuilt, divergence
+    return networks.generator(batch.wanted, torch.cat([seen, batch.normal[batch.known :]])), divergence
 
 
 def _strangeness(teacher: nn.Module, faces: Tensor, wanted: Tensor) -> Tensor:
