@@ -20,7 +20,7 @@ from .splits import ROLES, Role, members, role_digest, split
 from .store import Store, digest
 
 if TYPE_CHECKING:
-    from ..datasets.subset import Subset
+    pass
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,12 @@ class Data:
         """Of all images and pairs; the roles follow from it, the shares and the seed."""
         return digest({"faces": self.fingerprint, "pairs": self.pair_fingerprints})
 
-    def role(self, role: Role) -> Subset:
-        """The faces of one role, relabelled from zero."""
-        from ..datasets.subset import Subset
+    def role(self, role: Role) -> Faces:
+        """The faces of one role, relabelled from zero; none where its share is zero."""
+        from ..datasets.subset import Nobody, Subset
 
-        return Subset(self.faces, self.places[role])
+        places = self.places[role]
+        return Subset(self.faces, places) if len(places) else Nobody()
 
     def recorded(self) -> dict[str, results.Role]:
         """The roles as numbers and digests."""

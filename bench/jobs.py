@@ -11,6 +11,7 @@ from pathlib import Path
 from ..reports import ledger, tracking
 from ..reports.record import RunRecord
 from ..reports.tracking_uri import shown
+from . import ranks
 from .config import ConfigError, Plan, plan
 from .progress import Display
 from .run import Outcome, prepare, run
@@ -29,10 +30,10 @@ def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
     Raises:
         Every error of a run; what was finished before is kept.
     """
-    from .show import board, dry_run, summary
+    from .show import dry_run
 
     plans = _plans(args)
-    display = Display(quiet=args.quiet or args.json)
+    display = Display(quiet=args.quiet or args.json or not ranks.leads())
     store = Store(
         args.store,
         force=frozenset(args.force),
@@ -45,12 +46,25 @@ def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
     if args.dry_run:
         say(dry_run(laid, store))
         return 0
+    if not ranks.leads():
+        ranks.follow(laid)
+        return 0
+    with ranks.leading(laid):
+        return _run_all(plans, laid, store, args, display, say)
+
+
+def _run_all(
+    plans: Sequence[Plan], laid: Sequence[Steps], store: Store, args: argparse.Namespace, display: Display,
+    say: Callable[[str], None],
+) -> int:  # fmt: skip
+    from .show import board, summary
+
     outcomes = []
-    for n, planned in enumerate(plans):
+    for n, (planned, steps) in enumerate(zip(plans, laid, strict=True)):
         method = planned.method_entry()["use"]
         if len(plans) > 1:
             display.note(f"run {n + 1} of {len(plans)}: {method} on {planned.dataset}, seed {planned.seed}")
-        outcome = run(planned, store, data_root=args.data, device=args.device, display=display)
+        outcome = run(planned, steps, store, display=display)
         outcomes.append(outcome)
         tracked = _follow_up(outcome, store, args, display)
         if not args.json:

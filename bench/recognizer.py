@@ -66,6 +66,7 @@ def train(
 
     from ..datasets.loader import Batches
     from ..facemae import embedder
+    from ..facemae.allocator import keep_freed_memory
     from ..facemae.precision import autocast, layout
     from .margin import ArcMargin
 
@@ -73,6 +74,8 @@ def train(
         raise TrainingError(
             f"recognizer: expected faces of 2 or more people to tell apart, got {faces.identities}; bring more people"
         )
+    if device.type == "cpu":
+        keep_freed_memory()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         network = layout(embedder.build(how.architecture, dim=how.dim), device)

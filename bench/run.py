@@ -54,17 +54,23 @@ def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: 
     return lay_out(plan, data, store, device=device)
 
 
-def run(plan: Plan, store: Store, *, data_root: Path, device: str, display: Display) -> Outcome:
+def run(plan: Plan, steps: Steps, store: Store, *, display: Display) -> Outcome:
     """Make what is missing of a run, measure, and write its record.
 
+    Args:
+        plan: what is to be run.
+        steps: as `prepare` laid them out for the plan.
+        store: keeps stages and records.
+        display: shows progress.
+
     Raises:
-        Every error of `prepare`, of the stages, and of writing the record.
+        Every error of the stages, and of writing the record.
     """
-    steps = prepare(plan, store, data_root=data_root, device=device, display=display)
     done: list[Stage] = []
     for step in steps.all:
         stage = _make(steps, store, step, display)
         done.append(stage)
+    steps.forget()
     record = _record(plan, steps, done)
     folder = store.root / "records"
     path = folder / f"{record.name}.json"
@@ -117,6 +123,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         checks=(judge_on_clear_pairs(clear), *bounds(method, scores)),
         attackers=tuple(steps.named("attack")),
         not_run=steps.not_run,
+        sourced=steps.method.sourced,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),

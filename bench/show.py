@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..methods.base import Method
-from ..reports.leaderboard import sourced
 from ..reports.record import RunRecord, Score
 from .plugins import name_of
 from .run import Outcome
@@ -51,7 +50,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
         f"[bold]{escape(record.method)} on {escape(record.dataset)}[/], recipe {escape(record.recipe)}, "
         f"seed {record.seed}: {released.images:,} faces of {released.identities:,} people released"
     ]
-    for side, title in (("utility", UTILITY), ("privacy", LEAKAGE if sourced(record) else MEMORISED)):
+    for side, title in (("utility", UTILITY), ("privacy", LEAKAGE if record.sourced else MEMORISED)):
         table = Table(box=None, padding=(0, 2, 0, 2))
         for column in ("", "on", "value", "95 % interval", "chance", "n"):
             table.add_column(column, justify="left" if column in ("", "on") else "right")

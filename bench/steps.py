@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets.base import Faces, Pairs, Progress
+from ..datasets.base import Faces, Pairs, Progress, silent
 from ..methods.base import Fit, Method, Publish
 from .attacks.base import Attack, Embeddings, Evidence
 from .config import ConfigError, Plan
@@ -52,6 +52,8 @@ class Steps:
     all: list[Step] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
     """Attacks that do not apply to the method, and why."""
+    call_others: Callable[[], None] = lambda: None
+    """Called before fitting, where other processes wait to share it."""
     _decoded: dict[str, Pairs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,10 @@ class Steps:
         """Where a stage is or will be."""
         return self.store.path(step.name, step.inputs)
 
+    def forget(self) -> None:
+        """Let go of decoded pairs: half a gigabyte of them, and other runs come after this one."""
+        self._decoded.clear()
+
     def named(self, group: str) -> dict[str, Step]:
         """The stages of a group, such as `verify`, by the part of their name behind it."""
         prefix = group + "/"
@@ -145,9 +151,17 @@ class Steps:
 
     def _fit(self, out: Path, teacher: Step | None, progress: Progress) -> None:
         weights = self.path(teacher) / WEIGHTS if teacher else None
+        if self.method.shared:
+            self.call_others()
         scratch = self.store.scratch(self.fit.name, self.fit.inputs) if self.fit else None
         how = Fit(seed=self.plan.seed, device=self._device(), teacher=weights, progress=progress, scratch=scratch)
         self.method.fit(self.data.role("G"), out, how)
+
+    def fit_along(self, out: Path) -> None:
+        """Fit in another process than the one that makes the stage, and with it."""
+        teacher = next((step for step in self.all if step.name == "teacher"), None)
+        self.call_others = lambda: None
+        self._fit(out, teacher, silent)
 
     def _fitted(self) -> Path:
         return self.path(self.fit) if self.fit else Path()

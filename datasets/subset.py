@@ -63,6 +63,26 @@ def origin(faces: Faces) -> tuple[Faces, NDArray[np.int64]]:
     return faces, rows
 
 
+class Nobody:
+    """No face at all, as `Faces`."""
+
+    identities = 0
+    names: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        self.labels = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, index: int) -> Face:
+        raise IndexError(f"face {index} of none")
+
+    def encoded(self, index: int) -> bytes:
+        """There is none."""
+        raise IndexError(f"face {index} of none")
+
+
 def of_people(faces: Faces, people: tuple[int, int]) -> Subset:
     """The faces of the identities from people[0] up to but without people[1].
 

@@ -26,6 +26,8 @@ class Objective:
     relation: Relation = "gram"
     relation_weight: float = 10.0
     pixel_weight: float = 10.0
+    relation_start: float = 0.0
+    """Share of the steps with the pixel loss alone, before relation matching joins it."""
     memory: int = 0
     """Faces of earlier batches with which a batch is related, too."""
 

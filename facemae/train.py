@@ -1,8 +1,8 @@
 """Train a masked autoencoder: batches of faces in, weights out. Knows no files but the state it goes on from.
 
 The objective is FaceMAE's (arXiv 2205.11090) as we read it, see `objective` and `relation`. Weights, schedule and
-length are parameters, since the paper's are unknown. One process or several (`accelerate launch`, `torchrun`): a batch is
-the batch of all of them together, so that equal parameters mean equal training however many share it.
+length are parameters, since the paper's are unknown. One process or several (`accelerate launch`, `torchrun`): a
+batch is the batch of all of them together, so that equal parameters mean equal training however many share it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from .allocator import keep_freed_memory
 from .frozen import frozen
 from .masks import MaskKind, draw_mask
 from .model import MaskedAutoencoder
@@ -133,6 +134,8 @@ def train(
             f"relation matching (weight {how.relation_weight:g}) compares faces in a teacher's space: expected a "
             "teacher, got none; give one, or set the relation weight to 0"
         )
+    if device.type == "cpu":
+        keep_freed_memory()
     accelerator = _accelerator(device)
     device = accelerator.device
     model.to(device).train()
@@ -153,7 +156,8 @@ def train(
         rate = learning_rate(step, how.steps, lr=how.lr, warmup=how.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        found = _step(losses, images, how, judge, state.memory, accelerator, seed=seed, step=step)
+        related = judge if step > how.relation_start * how.steps else None
+        found = _step(losses, images, how, related, state.memory, accelerator, seed=seed, step=step)
         norm = accelerator.clip_grad_norm_(model.parameters(), how.clip)
         values = torch.stack([*found, torch.as_tensor(norm, device=device)]).tolist()
         if not all(map(math.isfinite, values)):

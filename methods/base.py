@@ -103,6 +103,8 @@ class Method(BaseModel, ABC):
     """False where the seed changes nothing, so that all seeds share one fit and one release."""
     learns: ClassVar[bool] = False
     """Whether `fit` does anything."""
+    shared: ClassVar[bool] = False
+    """Whether `fit` may be called in several processes at once (`accelerate launch`), which then fit together."""
     sourced: ClassVar[bool] = True
     """False where private faces are made from no original, and show new people."""
 

@@ -36,6 +36,7 @@ class Rebuilder(Method, ABC):
 
     random: ClassVar[bool] = True
     learns: ClassVar[bool] = True
+    shared: ClassVar[bool] = True
 
     size: Literal["tiny", "small", "base", "large"] = "tiny"
     patch: Annotated[int, Field(ge=4, le=56)] = 16

@@ -120,7 +120,8 @@ def plane(board: Board, out: Path) -> Path:
     Leakage has a logarithmic scale above 1 %: there the methods differ. Dotted lines are chance.
 
     Args:
-        board: one panel a group; rows that lack one of the two numbers are not drawn, and are counted in the title.
+        board: one panel a group; rows that lack one of the two numbers, or whose faces have no
+            source, are not drawn, and are counted in the title.
         out: the PNG file.
 
     Returns:
@@ -173,7 +174,7 @@ def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
     _chance(axes, group)
     missing = len(group.rows) - len(points)
     axes.set_title(
-        f"{group.dataset}, {group.recipe}" + (f" ({missing} rows without both numbers)" if missing else ""),
+        f"{group.dataset}, {group.recipe}" + (f" ({missing} rows not drawn)" if missing else ""),
         fontsize="medium",
         parse_math=False,
     )
@@ -218,12 +219,16 @@ def _chance(axes: Axes, group: Group) -> None:
     means = [[c.chance for c in _sets(row, group) if c.chance is not None] for row in group.rows]
     for utility in {round(100 * sum(found) / len(found), 6) for found in means if found}:
         axes.axvline(utility, **style)
-    for leakage in {row.worst.chance for row in group.rows if row.worst and row.worst.chance is not None}:
+    for leakage in {
+        row.worst.chance for row in group.rows if row.sourced and row.worst and row.worst.chance is not None
+    }:
         axes.axhline(100 * leakage, **style)
 
 
 def _place(row: Row) -> tuple[float, float] | None:
-    if row.utility is None or row.worst is None:
+    if (
+        row.utility is None or row.worst is None or not row.sourced
+    ):  # of those without sources leakage is another number
         return None
     return 100 * row.utility, 100 * row.worst.mean
 

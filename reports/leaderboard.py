@@ -13,10 +13,6 @@ from .record import Interval, Measure, RunRecord, Score
 
 IGNORANT = frozenset({"ignorant", "other_image", "memorisation", "consistency"})
 """Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
-SEARCHES = frozenset({"ignorant", "other_image"})
-"""Attacks that look for the original behind a private face; for a set without sources they do not apply."""
-SYNTHETIC = frozenset({"memorisation", "consistency"})
-"""Attacks that apply to sets without sources only."""
 NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""
@@ -116,11 +112,6 @@ def board(records: Iterable[RunRecord]) -> Board:
     return tuple(_group(key, members) for key, members in sorted(groups.items()))
 
 
-def sourced(record: RunRecord) -> bool:
-    """Whether private faces were made from originals, as the attacks tell that do or do not apply."""
-    return not (SEARCHES & set(record.not_run) or SYNTHETIC & set(record.attackers))
-
-
 def _group(key: tuple[str, ...], records: Sequence[RunRecord]) -> Group:
     by_method: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
@@ -160,7 +151,7 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
         marks.append("incomplete")
     attackers = tuple(dict.fromkeys(name for record in kept for name in record.attackers))
     inapplicable = tuple(dict.fromkeys(name for record in kept for name in record.not_run))
-    from_originals = all(map(sourced, kept))
+    from_originals = all(record.sourced for record in kept)
     if not from_originals:
         marks.append(NO_SOURCES)
     if attackers and set(attackers) <= IGNORANT:

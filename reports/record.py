@@ -130,6 +130,8 @@ class RunRecord(_Closed):
     curves: tuple[Curve, ...] = ()
     checks: tuple[Check, ...] = ()
     attackers: tuple[str, ...] = ()
+    sourced: bool = True
+    """Whether private faces were made from originals; where not, leakage is memorisation."""
     not_run: dict[str, str] = {}
     """Attacks that do not apply to the method, and why."""
     overlap: str = "unchecked"

@@ -41,7 +41,7 @@ def test_a_block_is_one_rectangle_but_for_its_last_row_or_column():
     for mask in hidden:
         rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
         height, width = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
-        assert 120 == mask.sum()
+        assert mask.sum() == 120
         assert height * width - max(height, width) < 120 <= height * width
 
 

@@ -7,10 +7,9 @@ from facebench.facemae import weights
 from facebench.facemae.checkpoint import WeightsError
 from facebench.facemae.masking import patchify, random_mask
 from facebench.facemae.model import Architecture, MaskedAutoencoder, pixel_loss
-from facebench.facemae.pixels import to_float
-from facebench.facemae.relation import relation_loss
 from facebench.facemae.objective import Losses, relation
-from facebench.facemae.relation import Memory
+from facebench.facemae.pixels import to_float
+from facebench.facemae.relation import Memory, relation_loss
 from facebench.facemae.schedule import learning_rate
 from facebench.facemae.train import Line, Portion, Training, TrainingError, train
 from torch import nn

@@ -33,7 +33,7 @@ def synthetic(method: str, accuracy: float, memorised: float = 0.02, **more: Any
               Score(measure=MEMORISED, on="memorisation", value=memorised, n=400, chance=0.0))  # fmt: skip
     return record(
         method, scores=scores, attackers=("memorisation", "consistency"),
-        not_run={"ignorant": "does not apply: no source"}, **more,
+        not_run={"ignorant": "does not apply: no source"}, sourced=False, **more,
     )  # fmt: skip
 
 

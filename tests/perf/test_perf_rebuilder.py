@@ -1,0 +1,104 @@
+"""Speed of the masked autoencoder against `transformers`' ViTMAE of the same widths, depths, batch and ratio."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from facebench.facemae.masking import random_mask
+from facebench.facemae.model import SIZES, Architecture, MaskedAutoencoder
+from facebench.facemae.objective import Losses, published
+from facebench.facemae.pixels import to_float, to_uint8
+from facebench.facemae.precision import autocast
+from facebench.facemae.schedule import adamw
+from facebench.facemae.train import Training
+from transformers import ViTMAEConfig, ViTMAEForPreTraining
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+BATCH = 32
+CASES = [("tiny", 16), ("tiny", 8), ("small", 16)]
+
+
+def images() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (BATCH, 3, 112, 112), dtype=torch.uint8, generator=generator).to(DEVICE)
+
+
+def peer(size: str, patch: int) -> ViTMAEForPreTraining:
+    (width, depth, heads), (decoder, layers, decoder_heads) = SIZES[size]  # type: ignore[index]
+    config = ViTMAEConfig(
+        image_size=112, patch_size=patch, hidden_size=width, num_hidden_layers=depth, num_attention_heads=heads,
+        intermediate_size=4 * width, decoder_hidden_size=decoder, decoder_num_hidden_layers=layers,
+        decoder_num_attention_heads=decoder_heads, decoder_intermediate_size=4 * decoder, mask_ratio=0.75,
+    )  # fmt: skip
+    return ViTMAEForPreTraining(config).to(DEVICE)
+
+
+def ours(size: str, patch: int) -> MaskedAutoencoder:
+    encoder, decoder = SIZES[size]  # type: ignore[index]
+    return MaskedAutoencoder(Architecture(patch=patch, encoder=encoder, decoder=decoder)).to(DEVICE)
+
+
+def finish() -> None:
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
+@pytest.mark.parametrize(("size", "patch"), CASES)
+@pytest.mark.parametrize("who", ["facebench", "transformers"])
+def test_training_step(benchmark, who, size, patch):
+    """Images in memory to changed weights: pixel loss on hidden patches, AdamW."""
+    benchmark.group = f"training step, {size}, patch {patch}, {DEVICE.type}"
+    faces = images()
+    if who == "transformers":
+        theirs = peer(size, patch).train()
+        plain = torch.optim.AdamW(theirs.parameters(), lr=1e-4)
+
+        def step() -> None:
+            plain.zero_grad()
+            theirs(to_float(faces)).loss.backward()
+            plain.step()
+            finish()
+
+    else:
+        how = Training(steps=1, lr=1e-4, compose="pasted", relation_weight=0, pixel_weight=1)
+        model = ours(size, patch).train()
+        losses, optimizer = Losses(model, how), adamw(model, lr=1e-4, weight_decay=0.05)
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            with autocast(DEVICE):
+                pixel, _ = losses(
+                    to_float(faces), random_mask(torch.arange(BATCH, device=DEVICE), model.architecture.patches, 0.75)
+                )
+            pixel.backward()
+            optimizer.step()
+            finish()
+
+    benchmark(step)
+
+
+@pytest.mark.parametrize(("size", "patch"), CASES)
+@pytest.mark.parametrize("who", ["facebench", "transformers"])
+def test_deployment(benchmark, who, size, patch):
+    """uint8 faces to uint8 rebuilt faces."""
+    benchmark.group = f"deployment, {size}, patch {patch}, {DEVICE.type}"
+    faces = images()
+    if who == "transformers":
+        theirs = peer(size, patch).eval()
+
+        @torch.no_grad()
+        def rebuild() -> None:
+            to_uint8(theirs.unpatchify(theirs(to_float(faces)).logits))
+            finish()
+
+    else:
+        model, how = ours(size, patch).eval(), Training(steps=1, lr=1)
+
+        @torch.inference_mode()
+        def rebuild() -> None:
+            floats = to_float(faces)
+            mask = random_mask(torch.arange(BATCH, device=DEVICE), model.architecture.patches, 0.75)
+            to_uint8(published(model(floats, mask), floats, mask, patch, how))
+            finish()
+
+    benchmark(rebuild)
