@@ -6,99 +6,29 @@ flatters. It is meant to find a failed training, not to compare methods.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 from .embedder import embed
 from .gan_codes import EACH, Seen
+from .gan_measures import FAR, Variety, accept_threshold, accepted, frechet, variety
 from .gan_sample import Sampler, pairs
 
-FAR = 0.01
-"""False accept rate at which consistency is stated."""
 LITTLE = 0.5
 """Share of the real faces' variety below which a note is left."""
-_SIDE = 28
+ALIKE = 0.1
+"""Share of pairs of two new people above the threshold that one in a hundred real pairs passes: more leave a note."""
+POOR_TEACHER = 0.2
+"""Share of real pairs that it knows again, below which a note is left."""
 _GRID = (10, 8)
 """People and faces of each in the picture."""
 
 
 class Collapse(RuntimeError):
     """A generator whose faces are all alike; the message says how much, and what to do."""
-
-
-class Variety(NamedTuple):
-    """How much pictures differ: mean distance of two, in grey levels (root mean square over pixels, at 28 pixels)."""
-
-    within: float
-    """Of one person."""
-    between: float
-    """Of two people."""
-
-
-def variety(images: Tensor, people: NDArray[np.int64]) -> Variety:
-    """Measure variety in pixels, where a recognizer that learned to overlook pose and light cannot hide it.
-
-    Args:
-        images: uint8 [N, 3, H, W].
-        people: [N], who is shown.
-
-    Returns:
-        NaN where no person, or no two people, are shown twice.
-    """
-    small = avg_pool2d(images.float(), images.shape[2] // _SIDE).flatten(1)
-    distance = (torch.cdist(small, small, compute_mode="donot_use_mm_for_euclid_dist") / small.shape[1] ** 0.5).numpy()
-    same, upper = _pairs(people)
-    return Variety(_mean(distance[upper & same]), _mean(distance[upper & ~same]))
-
-
-def consistency(features: NDArray[np.float32], people: NDArray[np.int64]) -> float:
-    """Share of pairs of one person that pass the threshold which one in a hundred pairs of two people passes.
-
-    Args:
-        features: [N, D], unit length.
-        people: [N], as for `variety`.
-
-    Returns:
-        0..1, or NaN where there are no such pairs.
-    """
-    similarity = features.astype(np.float64) @ features.T.astype(np.float64)
-    same, upper = _pairs(people)
-    impostors = np.sort(similarity[upper & ~same])[::-1]
-    if not len(impostors):
-        return float("nan")
-    threshold = impostors[int(FAR * len(impostors))]  # as many lie above it as the rate allows, or fewer
-    return _mean(similarity[upper & same] > threshold)
-
-
-def frechet(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Frechet distance of two sets of features, each taken as a normal distribution; it depends on their numbers.
-
-    |m - n|^2 + tr(C + D - 2 (C D)^(1/2)). The last root's trace is the sum of the roots of the eigenvalues of
-    C^(1/2) D C^(1/2), which is symmetric, so that no root of a matrix without one is taken.
-    Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule" (arXiv 1706.08500), equation 6.
-
-    Args:
-        one: [N, D], N at least 2.
-        other: [M, D], M at least 2.
-    """
-    first, second = one.astype(np.float64), other.astype(np.float64)
-    shift = first.mean(0) - second.mean(0)
-    left, right = np.atleast_2d(np.cov(first.T)), np.atleast_2d(np.cov(second.T))
-    values, vectors = np.linalg.eigh(left)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ right @ root).clip(0)).sum()
-    return max(0.0, float(shift @ shift + np.trace(left) + np.trace(right) - 2 * cross))
-
-
-def _pairs(people: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """[N, N] twice: whether two pictures show one person, and whether the pair was not counted yet."""
-    same: NDArray[np.bool_] = people[:, None] == people[None, :]
-    return same, np.triu(np.ones_like(same), 1)
 
 
 def assess(
@@ -134,14 +64,16 @@ def assess(
     features = embed(teacher, images, device=device)
     if not np.isfinite(features).all():
         raise Collapse("expected finite features of generated faces, got others; lower the learning rate")
+    real_threshold = accept_threshold(seen.features, seen.people)
     pixels, wanted = variety(images, people), variety(seen.images, seen.people)
     quality: dict[str, Any] = {
         "new_people": count,
         "faces": len(images),
         "real_faces": len(seen.people),
         "far": FAR,
-        "consistency": consistency(features, people),
-        "consistency_of_real": consistency(seen.features, seen.people),
+        "consistency": accepted(features, people, accept_threshold(features, people))[0],
+        "consistency_of_real": accepted(seen.features, seen.people, real_threshold)[0],
+        "alike": accepted(features, people, real_threshold)[1],
         "frechet": frechet(features, seen.features[real]),
         "frechet_n": [len(features), len(real)],
         "frechet_of_real": frechet(seen.features[others], seen.features[real]) if len(others) > 1 else None,
@@ -170,15 +102,20 @@ def _judge(quality: dict[str, Any], pixels: Variety, wanted: Variety, least: flo
             )
         if share < LITTLE:
             quality["notes"].append(f"little variety: {said}")
+    if quality["consistency_of_real"] < POOR_TEACHER:
+        quality["notes"].append(
+            "the teacher hardly knows real people again: it cannot teach who is who, nor measure it; train it longer"
+        )
+    if quality["alike"] > ALIKE:
+        quality["notes"].append(
+            f"people look alike: {quality['alike']:.0%} of pairs of two new people pass the threshold that "
+            f"{FAR:.0%} of real pairs pass; train longer, or fit on more people"
+        )
     if quality["consistency"] < 0.5 * quality["consistency_of_real"]:
         quality["notes"].append(
             "people are not themselves: pairs of one new person pass the threshold less than half as often as real "
             "pairs do; train longer, or raise identity_weight"
         )
-
-
-def _mean(values: NDArray[Any]) -> float:
-    return float(values.mean()) if len(values) else float("nan")
 
 
 def _plain(value: Any) -> Any:

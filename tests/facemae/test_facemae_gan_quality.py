@@ -3,7 +3,8 @@ import pytest
 import torch
 from facebench.facemae.gan import Generator, Shape
 from facebench.facemae.gan_codes import EACH, CodesError, Seen, look
-from facebench.facemae.gan_quality import Collapse, assess, consistency, frechet, variety
+from facebench.facemae.gan_measures import accept_threshold, accepted, frechet, variety
+from facebench.facemae.gan_quality import Collapse, assess
 from facebench.facemae.gan_sample import Sampler, draw_nuisance, draw_people, pairs
 from torch import nn
 
@@ -63,19 +64,30 @@ def test_the_frechet_distance_agrees_with_the_root_of_a_matrix():
     assert frechet(one, other) == pytest.approx(expected, rel=1e-6)
 
 
-def test_consistency_is_the_share_of_genuine_pairs_above_one_in_a_hundred_impostors():
-    angles = np.radians([0, 10, 90, 100, 180, 240])  # people 0 and 1 near themselves, person 2 by 60 degrees
-    features = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
-    # the most alike impostors are 80 degrees apart (10 and 90, 100 and 180): all three genuine pairs are nearer
-    assert consistency(features, np.array([0, 0, 1, 1, 2, 2])) == 1
-    # 0 and 10, 90 and 100 degrees are now two people each, and no genuine pair is nearer than 60
-    assert consistency(features, np.array([0, 1, 0, 1, 2, 2])) == 0
+def test_one_in_a_hundred_impostors_passes_the_threshold():
+    # 201 people on an arc: 20,100 pairs, of which the 200 neighbours are the most alike and 199 skip one
+    angles = np.linspace(0, 1, 201)
+    arc = np.stack([np.cos(angles), np.sin(angles)], 1)
+    threshold = accept_threshold(arc, np.arange(201))
+    assert threshold == pytest.approx(np.cos(2 / 200))  # 201 pairs may pass: the 200 neighbours, and one that ties
+    assert accepted(arc, np.arange(201), np.cos(1.5 / 200))[1] == pytest.approx(200 / 20_100)
 
 
-def test_consistency_and_variety_of_no_pairs_are_nan():
+def test_pairs_above_the_threshold_are_counted_apart_for_one_person_and_for_two():
+    angles = np.radians([0, 10, 90, 100, 180, 240])
+    features = np.stack([np.cos(angles), np.sin(angles)], 1)
+    people = np.array([0, 0, 1, 1, 2, 2])  # 10, 10 and 60 degrees apart; impostors 80 degrees or more
+    assert accept_threshold(features, people) == pytest.approx(np.cos(np.radians(80)))
+    assert accepted(features, people, np.cos(np.radians(30))) == (pytest.approx(2 / 3), 0)
+    assert accepted(features, people, np.cos(np.radians(85))) == (1, pytest.approx(2 / 12))  # 10-90 and 100-180
+
+
+def test_measures_of_no_pairs_are_nan():
     images, _ = real_faces()
     alone = np.arange(4)
-    assert np.isnan(consistency(np.eye(4, dtype=np.float32), alone))
+    assert np.isnan(accepted(np.eye(4), alone, 0.5)[0])
+    assert np.isnan(accept_threshold(np.eye(4), np.zeros(4, dtype=np.int64)))
+    assert np.isnan(accepted(np.eye(4), alone, float("nan"))).all()
     assert np.isnan(variety(images[:4], alone).within)
     assert np.isnan(variety(images[:4], np.zeros(4, dtype=np.int64)).between)
 
@@ -124,6 +136,7 @@ def test_a_working_generator_is_measured():
     assert quality["frechet_n"] == quality["frechet_of_real_n"] == [24, 24]
     assert quality["frechet"] > quality["frechet_of_real"] > 0
     assert 0 <= quality["consistency"] <= 1
+    assert 0 <= quality["alike"] <= 1
     assert quality["variety"]["between"] > quality["variety"]["within"] > 0
 
 

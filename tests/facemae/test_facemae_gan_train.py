@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from facebench.facemae import gan_step
 from facebench.facemae.gan import Shape
 from facebench.facemae.gan_state import GanTraining, Networks, restore
 from facebench.facemae.gan_step import GanBatch, GanLine, enlarge, gradient_penalty, shrink
@@ -265,3 +266,14 @@ def test_faces_are_shrunk_to_means_and_enlarged_between():
     assert torch.allclose(enlarge(shrink(picture, 28))[..., 2:-2], picture[..., 2:-2], atol=1e-4)
     assert shrink(picture, 112) is picture
     assert enlarge(picture) is picture
+
+
+def test_training_in_bfloat16_stays_near_that_in_float32(monkeypatch):
+    _, exact = run(GanTraining(steps=3))
+    monkeypatch.setattr(gan_step, "autocast", lambda device: torch.autocast(device.type, torch.bfloat16))
+    generator, rough = run(GanTraining(steps=3))
+    assert generator(codes(), torch.zeros(PEOPLE, 4)).dtype == torch.float32
+    assert exact != rough
+    for one, other in zip(exact, rough, strict=True):
+        assert other.rebuild == pytest.approx(one.rebuild, rel=0.05)
+        assert other.identity == pytest.approx(one.identity, rel=0.1)
