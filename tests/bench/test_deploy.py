@@ -147,7 +147,8 @@ def _start(originals: Path, out: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def _wait_until(condition: Callable[[], object]) -> None:
-    for _ in range(12_000):
+    end = time.monotonic() + 300  # a worker imports torch first, perhaps on a busy machine
+    while time.monotonic() < end:
         if condition():
             return
         time.sleep(0.005)
@@ -198,7 +199,7 @@ def test_ctrl_c_stops_all_processes_and_says_how_to_go_on(originals: Path, fitte
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=30)
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 10
     assert run.returncode == 130
     assert "Run the same command again" in errors
     assert "Traceback" not in errors
