@@ -208,8 +208,9 @@ def _step(
                 pixel, private = losses(faces, mask)
                 matched = relation(private, faces, judge, how, memory) if judge is not None else pixel.new_zeros(())
             loss = how.relation_weight * matched + how.pixel_weight * pixel
-            accelerator.backward(loss / len(parts))
-        sums += torch.stack([loss, matched, pixel]).detach() / len(parts)
+            share = len(rows) / len(images)  # parts may differ by a face
+            accelerator.backward(loss * share)
+        sums += torch.stack([loss, matched, pixel]).detach() * share
     means: Tensor = accelerator.reduce(sums, "mean")
     return means
 

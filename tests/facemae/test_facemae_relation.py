@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from facebench.facemae.relation import RELATIONS, relation_loss
+from facebench.facemae.relation import RELATIONS, Memory, relation_loss
 
 
 def features(seed: int, faces: int = 6, numbers: int = 5) -> torch.Tensor:
@@ -81,3 +81,34 @@ def test_features_without_direction_or_length_do_not_pass_for_equal(bad):
     rebuilt = torch.ones(3, 20)
     rebuilt[1] = bad
     assert math.isnan(relation_loss(rebuilt, torch.ones(3, 20)))
+
+
+@pytest.mark.parametrize("kind", ["gram", "distance", "cross"])
+def test_faces_of_earlier_batches_are_related_too(kind):
+    generator = torch.Generator().manual_seed(0)
+    rebuilt, original = (torch.randn(6, 5, generator=generator) for _ in range(2))
+    memory = Memory(3)
+    memory.add(rebuilt[:2], original[:2])
+    memory.add(rebuilt[2:4], original[2:4])  # four faces, of which the last two and one of the first stay
+    assert memory.kept is not None
+    kept = [2, 3, 0]
+    for features, all_of in zip(memory.kept, (rebuilt, original), strict=True):
+        torch.testing.assert_close(features, torch.nn.functional.normalize(all_of[kept], dim=1))
+    got = relation_loss(rebuilt[4:], original[4:], kind=kind, memory=memory.kept)
+    r, f = (torch.nn.functional.normalize(x, dim=1).double() for x in (rebuilt, original))
+    pairs = [(i, j) for i in (4, 5) for j in (4, 5, *kept) if i != j]
+    if kind == "gram":
+        terms = [(r[i] @ r[j] - f[i] @ f[j]) ** 2 for i, j in pairs]
+    elif kind == "cross":
+        terms = [(r[i] @ f[j] - f[i] @ f[j]) ** 2 for i, j in pairs]
+    else:
+        ours, theirs = (torch.stack([(x[i] - x[j]).norm() for i, j in pairs]) for x in (r, f))
+        gap = (ours / ours.mean() - theirs / theirs.mean()).abs()
+        terms = list(torch.where(gap < 1, gap**2 / 2, gap - 0.5))
+    assert got.item() == pytest.approx(float(torch.stack(terms).mean()), rel=1e-4)
+
+
+def test_no_memory_keeps_nothing():
+    memory = Memory(0)
+    memory.add(torch.randn(2, 3), torch.randn(2, 3))
+    assert memory.kept is None

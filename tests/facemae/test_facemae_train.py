@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,7 @@ from facebench.facemae import weights
 from facebench.facemae.checkpoint import WeightsError
 from facebench.facemae.masking import patchify, random_mask
 from facebench.facemae.model import Architecture, MaskedAutoencoder, pixel_loss
-from facebench.facemae.objective import Losses, relation
+from facebench.facemae.objective import Losses, Objective, published, relation
 from facebench.facemae.pixels import to_float
 from facebench.facemae.relation import Memory, relation_loss
 from facebench.facemae.schedule import learning_rate
@@ -181,3 +182,59 @@ def test_weights_are_one_file_of_one_architecture(tmp_path):
     wider = Architecture(height=16, width=24, patch=8, encoder=(64, 2, 4), decoder=(32, 1, 4))
     with pytest.raises(WeightsError, match=r"expected shape \[64\] of MaskedAutoencoder, got \[32\]"):
         weights.load(tmp_path / "model.safetensors", wider, device=CPU)
+
+
+def weights_of(model: nn.Module) -> list[torch.Tensor]:
+    return [weight.detach().clone() for weight in model.parameters()]
+
+
+@pytest.mark.parametrize("changed", [{"accumulate": 4}, {"accumulate": 3}, {"checkpointing": True}])
+def test_saving_memory_changes_no_weights_but_by_rounding(changed):
+    how = Training(steps=4, lr=1e-3, relation_weight=0, pixel_weight=1)
+    (one, lines), (other, same) = run(how), run(replace(how, **changed))
+    assert [line.pixel for line in lines] == pytest.approx([line.pixel for line in same], rel=1e-4)
+    for ours, theirs in zip(weights_of(one), weights_of(other), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-4)
+
+
+def test_the_running_mean_of_the_weights_is_what_comes_out():
+    model, seen = MaskedAutoencoder(SMALL), []
+    how = Training(steps=3, lr=1e-2, relation_weight=0, ema=0.15)
+    train(model, lambda ask: [images()], how, teacher=None, seed=0, device=CPU,
+          record=lambda line: seen.append(weights_of(model)))  # fmt: skip
+    # the first step's weights begin the mean; then as much is kept as steps allow, here 2 / 11, and 0.15 at most
+    for first, second, third, got in zip(*seen, weights_of(model), strict=True):
+        mean = 0.85 * third + 0.15 * (0.85 * second + 0.15 * first)
+        torch.testing.assert_close(got, mean, rtol=1e-4, atol=1e-6)
+
+
+def test_relations_may_join_late():
+    teacher, calls = a_teacher(), []
+    teacher.register_forward_hook(lambda *_: calls.append(1))
+    _, lines = run(Training(steps=8, lr=1e-3, relation_start=0.75), teacher=teacher)
+    assert [line.relation > 0 for line in lines] == [False] * 6 + [True] * 2
+    assert all(line.pixel > 0 for line in lines)
+
+
+def test_a_ratio_may_be_drawn_for_every_step():
+    seen: list[float] = []
+    model = MaskedAutoencoder(Architecture(height=64, width=64, patch=8, encoder=(32, 1, 4), decoder=(32, 1, 4)))
+    model.register_forward_pre_hook(lambda module, args: seen.append(args[1].hidden.float().mean().item()))
+    faces = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    how = Training(steps=40, lr=1e-4, relation_weight=0, ratio=(0.5, 0.9))
+    train(model, lambda ask: [faces], how, teacher=None, seed=0, device=CPU)
+    assert 0.5 <= min(seen) < 0.6
+    assert 0.8 < max(seen) <= 0.9
+    assert len(set(seen)) > 10
+
+
+def test_normalised_patches_are_published_with_the_brightness_of_the_visible_ones():
+    faces = to_float(images())
+    mask = random_mask(torch.arange(8), 6, 0.5)
+    flat = torch.zeros(8, 6, 8 * 8 * 3)
+    private = published(flat, faces, mask, 8, Objective(normalised=True))
+    seen = patchify(faces, 8).gather(1, mask.keep[..., None].expand(-1, -1, 192))
+    assert torch.allclose(private.mean((1, 2, 3)), seen.mean((1, 2)), atol=1e-5)
+    assert private.flatten(1).std(dim=1).max() < 1e-5
+    _, lines = run(Training(steps=40, lr=3e-3, relation_weight=0, pixel_weight=1, normalised=True))
+    assert lines[-1].loss < lines[0].loss

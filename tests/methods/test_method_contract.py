@@ -26,6 +26,7 @@ FACEWISE = [name for name in NAMES if plugins.load(Method, name).load is not Met
 
 TINY: dict[str, dict[str, Any]] = {
     "facemae": {"steps": 2, "batch": 8},
+    "mae": {"steps": 2, "batch": 8},
     "gan": {"steps": 2, "batch": 8, "width": 16, "least_variety": 0},
 }
 """Parameters that make a method that learns learn little; a new one gets its line here where it is slow."""
