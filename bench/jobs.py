@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -110,6 +111,9 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
         from .grid import draw_grid
 
         draw_grid(outcome.steps, figures / "faces.png")
+        shown_in_fit = sorted(outcome.steps.path(outcome.steps.fit).glob("*.png")) if outcome.steps.fit else []
+        if shown_in_fit:  # the last of the pictures that fitting left
+            shutil.copyfile(shown_in_fit[-1], figures / "fit.png")
     if args.tracking_uri == "none":
         return ""
     if not tracking.mirrored(outcome.path, args.tracking_uri):
