@@ -105,7 +105,5 @@ def _told(claim: Claim) -> str:
         f"(`{best.other}`), at most {AT_MOST} of its errors. {claim.because[0].upper()}{claim.because[1:]}."
     )
     if best.leakage == "of another kind":
-        text += (
-            f" Faces of `{best.other}` have no sources and leak in another way: only utility is compared."
-        )
+        text += f" Faces of `{best.other}` have no sources and leak in another way: only utility is compared."
     return text
