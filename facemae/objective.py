@@ -27,7 +27,7 @@ class Objective:
     relation_weight: float = 10.0
     pixel_weight: float = 10.0
     relation_start: float = 0.0
-    """Share of the steps with the pixel loss alone, before relation matching joins it."""
+    """Share of the steps that begin with the pixel loss alone; then relation matching sets in, and `pixel_weight`."""
     memory: int = 0
     """Faces of earlier batches with which a batch is related, too."""
 

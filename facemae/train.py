@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -51,7 +51,7 @@ class Training(Objective):
     face_share: float = 1.0
     """Of eyes, nose and mouth, what the mask `face` always hides."""
     warmup: float = 0.1
-    """Share of the steps in which the learning rate rises from 0."""
+    """Share of the steps in which the learning rate rises from 0; where relations set in late, of each phase."""
     weight_decay: float = 0.05
     """Of matrices; biases, norms and tokens are not decayed."""
     clip: float = 1.0
@@ -153,11 +153,13 @@ def train(
     saved = time.monotonic()
     for images, epoch_ended in _steps(batches, how.steps, state, accelerator):
         step = len(lines) + 1
-        rate = learning_rate(step, how.steps, lr=how.lr, warmup=how.warmup)
+        first = round(how.relation_start * how.steps) if judge is not None else 0  # a schedule for each phase
+        begun, length = (step, first) if step <= first else (step - first, how.steps - first)
+        rate = learning_rate(begun, length, lr=how.lr, warmup=how.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        related = judge if step > how.relation_start * how.steps else None
-        found = _step(losses, images, how, related, state.memory, accelerator, seed=seed, step=step)
+        phase = how if step > first else replace(how, relation_weight=0.0, pixel_weight=1.0)
+        found = _step(losses, images, phase, judge, state.memory, accelerator, seed=seed, step=step)
         norm = accelerator.clip_grad_norm_(model.parameters(), how.clip)
         values = torch.stack([*found, torch.as_tensor(norm, device=device)]).tolist()
         if not all(map(math.isfinite, values)):
@@ -206,7 +208,9 @@ def _step(
         with accelerator.no_sync(losses) if number < len(parts) else nullcontext():
             with accelerator.autocast():
                 pixel, private = losses(faces, mask)
-                matched = relation(private, faces, judge, how, memory) if judge is not None else pixel.new_zeros(())
+                matched = pixel.new_zeros(())
+                if judge is not None and how.relation_weight:
+                    matched = relation(private, faces, judge, how, memory)
             loss = how.relation_weight * matched + how.pixel_weight * pixel
             share = len(rows) / len(images)  # parts may differ by a face
             accelerator.backward(loss * share)

@@ -31,8 +31,8 @@ class FaceMAE(Rebuilder):
     """On the [-1, 1] scale. The abstract has relations "instead of" pixels, which is 0. In runs of 120 steps a weight
     of 0.1 gave noise, at no lower relation loss; longer ones may differ."""
     relation_start: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the steps with the pixel loss alone, before relation matching joins (our reading): a step without a
-    teacher costs a tenth, so that much can be learned before the dear steps begin."""
+    """Share of the steps that begin with the pixel loss alone; then relation matching sets in (our reading). A step
+    without a teacher costs a tenth, so that much can be learned before the dear ones begin."""
     memory: Annotated[int, Field(ge=0, le=65_536)] = 0
     """Faces of earlier batches with which a batch is related, too (our reading); for small batches."""
     teacher: Path | None = None
@@ -42,8 +42,6 @@ class FaceMAE(Rebuilder):
     def _something_to_learn(self) -> FaceMAE:
         if not (self.relation_weight or self.pixel_weight):
             raise ValueError("relation_weight and pixel_weight: expected at least one above 0, got 0 and 0")
-        if self.relation_start and not self.pixel_weight:
-            raise ValueError("relation_start: before relations join there is the pixel loss; expected a pixel_weight")
         return self
 
     @property
