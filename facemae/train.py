@@ -45,6 +45,8 @@ class Training(Objective):
     steps: int
     lr: float
     """The highest learning rate."""
+    relation_lr: float | None = None
+    """The highest once relations have set in; none means `lr`."""
     ratio: tuple[float, float] = (0.75, 0.75)
     """Share of the patches to hide: drawn for each step from between these two."""
     mask: MaskKind = "random"
@@ -155,7 +157,8 @@ def train(
         step = len(lines) + 1
         first = round(how.relation_start * how.steps) if judge is not None else 0  # a schedule for each phase
         begun, length = (step, first) if step <= first else (step - first, how.steps - first)
-        rate = learning_rate(begun, length, lr=how.lr, warmup=how.warmup)
+        highest = how.lr if step <= first or how.relation_lr is None else how.relation_lr
+        rate = learning_rate(begun, length, lr=highest, warmup=how.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
         phase = how if step > first else replace(how, relation_weight=0.0, pixel_weight=1.0)

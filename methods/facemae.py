@@ -33,6 +33,8 @@ class FaceMAE(Rebuilder):
     relation_start: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the steps that begin with the pixel loss alone; then relation matching sets in (our reading). A step
     without a teacher costs a tenth, so that much can be learned before the dear ones begin."""
+    relation_lr: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The highest learning rate once relations have set in, whose schedule begins then; none means `lr`."""
     memory: Annotated[int, Field(ge=0, le=65_536)] = 0
     """Faces of earlier batches with which a batch is related, too (our reading); for small batches."""
     teacher: Path | None = None
@@ -54,6 +56,7 @@ class FaceMAE(Rebuilder):
             "relation_weight": self.relation_weight,
             "pixel_weight": self.pixel_weight,
             "relation_start": self.relation_start,
+            "relation_lr": self.relation_lr,
             "memory": self.memory,
         }
 
