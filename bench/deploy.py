@@ -13,6 +13,7 @@ from ..reports import record as results
 from . import joining, shards
 from .config import plan
 from .datasetcard import README, About, text
+from .device import processor
 from .fitting import Chosen, choose
 from .job import DeployError, Job, Slice
 from .originals import find
@@ -51,7 +52,7 @@ def privatize(args: argparse.Namespace) -> str:
             faces=originals.fingerprint,
             skipped=len(bad),
             seed=entry.seed,
-            device=_device(args.device),
+            device=processor(args.device).type,
             encoding=args.encoding,
             shard_size=args.shard_size,
         )
@@ -127,14 +128,6 @@ def _record(path: Path, chosen: Chosen) -> results.RunRecord:
             f"--record {path}: expected the record of the fit {chosen.stage} that --fitted names, got that of {fit}"
         )
     return record
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise DeployError("--device cuda: expected a CUDA device, got none that PyTorch can use; use --device cpu")
-    return "cpu" if asked == "cpu" or not torch.cuda.is_available() else "cuda"
 
 
 def _make(task: shards.Task, part: Slice, workers: int | None, display: Display) -> tuple[int, int]:

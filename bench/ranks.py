@@ -59,7 +59,7 @@ def follow(laid: Sequence[Steps]) -> None:
 
 
 def _words() -> Any:
-    from torch import distributed
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     host, port = os.environ.get("MASTER_ADDR", "localhost"), int(os.environ.get("MASTER_PORT", "29500"))
-    return distributed.TCPStore(host, port + 1, is_master=leads(), wait_for_workers=False, timeout=timedelta(minutes=5))
+    return TCPStore(host, port + 1, is_master=leads(), wait_for_workers=False, timeout=timedelta(minutes=5))

@@ -18,6 +18,7 @@ from ..methods.base import Fit, Method, Publish
 from .attacks.base import Attack, Embeddings, Evidence
 from .config import ConfigError, Plan
 from .data import Data
+from .device import processor
 from .judge import network_embed
 from .plugins import build, name_of, spell
 from .recognizer import WEIGHTS, Recognizer
@@ -25,7 +26,7 @@ from .splits import Role
 from .store import Store, file_digest
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Steps:
         inputs = {"faces": self.data.ids[role], "recognizer": spell(how), "seed": self.plan.seed}
 
         def make(out: Path, progress: Progress) -> None:
-            train(self.data.role(role), out, how, seed=self.plan.seed, device=self._device(), progress=progress)
+            train(self.data.role(role), out, how, seed=self.plan.seed, device=processor(self.device), progress=progress)
 
         return self._add(name, inputs, "steps", make)
 
@@ -140,21 +141,13 @@ class Steps:
                     "the method cannot measure its leakage; name another file for one of them"
                 )
 
-    def _device(self) -> torch.device:
-        import torch
-
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("--device cuda: expected a CUDA device, got none that PyTorch can use; use --device cpu")
-        return torch.device(self.device)
-
     def _fit(self, out: Path, teacher: Step | None, progress: Progress) -> None:
         weights = self.path(teacher) / WEIGHTS if teacher else None
         if self.method.shared:
             self.call_others()
         scratch = self.store.scratch(self.fit.name, self.fit.inputs) if self.fit else None
-        how = Fit(seed=self.plan.seed, device=self._device(), teacher=weights, progress=progress, scratch=scratch)
+        device = processor(self.device)
+        how = Fit(seed=self.plan.seed, device=device, teacher=weights, progress=progress, scratch=scratch)
         self.method.fit(self.data.role("G"), out, how)
 
     def fit_along(self, out: Path) -> None:
@@ -171,7 +164,7 @@ class Steps:
 
         release(
             self.method, name_of(self.method, Method), self._fitted(), self.data.role("P"), self.data.places["P"], out,
-            seed=self.plan.seed, device=self._device(), encoding=self.plan.encoding, progress=progress,
+            seed=self.plan.seed, device=processor(self.device), encoding=self.plan.encoding, progress=progress,
         )  # fmt: skip
 
     def _released(self) -> Faces:
@@ -184,14 +177,16 @@ class Steps:
         from .recognizer import train
 
         how, seed = self.plan.recognizer, self.plan.seed
-        train(self._released(), out, how, seed=seed, device=self._device(), progress=progress)
+        train(self._released(), out, how, seed=seed, device=processor(self.device), progress=progress)
 
     def _verifier(self, name: str, *, judge: bool) -> Callable[[Path, Progress], None]:
         def make(out: Path, progress: Progress) -> None:
             from .verify import verify
 
             embed = (
-                self._open_judge() if judge else network_embed(self.path(self.train) / WEIGHTS, device=self._device())
+                self._open_judge()
+                if judge
+                else network_embed(self.path(self.train) / WEIGHTS, device=processor(self.device))
             )
             verify(embed, self._pairs(name), out, progress=progress)
 
@@ -206,7 +201,7 @@ class Steps:
 
     def _open_judge(self) -> Any:
         weights = self.path(self.own_judge) / WEIGHTS if self.own_judge else None
-        return self.plan.attack.open(weights, device=self._device())
+        return self.plan.attack.open(weights, device=processor(self.device))
 
     def _embed(self, faces: Faces, out: Path, progress: Progress) -> None:
         from .verify import embed_all
@@ -224,7 +219,7 @@ class Steps:
             from .privatize import sources
             from .verify import embed_all
 
-            device = self._device()
+            device = processor(self.device)
             original, private = self._embeddings(self.original), self._embeddings(self.private)
             evidence = Evidence(
                 private=private,
