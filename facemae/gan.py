@@ -65,8 +65,6 @@ class Generator(nn.Module):
         self.constant = nn.Parameter(torch.randn(1, shape.features(START), START, START))
         # a constant alone would have to be bent into each layout by loudness of features, which takes long to learn
         self.layout = Linear(shape.width, shape.features(START) * START**2)
-        self.exposure = Linear(shape.width, 6)
-        nn.init.zeros_(self.exposure.weight)
         self.register_buffer("average", torch.zeros(1, 3, shape.resolution, shape.resolution))
         first, second, pictures = [], [], []
         before = shape.features(START)
@@ -86,19 +84,19 @@ class Generator(nn.Module):
 
     def styles(self, code: Tensor, nuisance: Tensor) -> Tensor:
         """[B, width], what both codes together ask of every layer."""
-        # a unit vector's numbers are tiny; scaled by the root of their count they are like those of the nuisance
-        joined = torch.cat([self.identity(code * sqrt(self.shape.code)), self.nuisance(nuisance)], dim=1)
-        style = activate(joined)
+        # both inputs and the style have one length, so that none, however rare, can blow a face up
+        style = torch.cat([self.identity(_even(code)), self.nuisance(_even(nuisance))], dim=1)
+        style = activate(style)
         for layer in self.mapping:
             style = activate(layer(style))
-        return style
+        return _even(style)
 
     def forward(self, code: Tensor, nuisance: Tensor) -> Tensor:
         """Generate faces.
 
         Args:
             code: [B, D], unit length: who is shown.
-            nuisance: [B, Z], standard normal: how.
+            nuisance: [B, Z], standard normal: how; its direction alone counts.
 
         Returns:
             [B, 3, resolution, resolution]; meant to be in [-1, 1], not forced to be.
@@ -112,8 +110,7 @@ class Generator(nn.Module):
             if side == self.shape.sides[-1]:
                 added = smooth(pixel_shuffle(added, 2))
             picture = added if side == START else added + _sized(picture, added.shape[2])
-        gain, offset = self.exposure(style).float()[:, :, None, None].split(3, dim=1)
-        return (picture.float() + self.average) * (1 + gain) + offset
+        return picture.float() + self.average
 
 
 class Discriminator(nn.Module):
@@ -191,6 +188,11 @@ def mix_codes(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
     """
     share = weight[:, None]
     return normalize(share * one + (1 - share) * other, dim=1)
+
+
+def _even(x: Tensor) -> Tensor:
+    """[B, N], scaled so that the mean square of each row is 1."""
+    return normalize(x.float(), dim=1) * sqrt(x.shape[1])
 
 
 def _sized(x: Tensor, side: int) -> Tensor:

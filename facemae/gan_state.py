@@ -30,7 +30,7 @@ class GanTraining:
     identity_weight: float = 1.0
     rebuild_weight: float = 10.0
     """Of the mean absolute error of rebuilt faces; 0 trains no encoder."""
-    divergence_weight: float = 2e-3
+    divergence_weight: float = 5e-3
     """Of the encoder's divergence from a standard normal, beside the error of rebuilt faces."""
     r1_weight: float = 1.0
     r1_every: int = 16

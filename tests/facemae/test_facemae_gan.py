@@ -104,6 +104,14 @@ def test_identity_and_nuisance_both_change_a_face():
     assert not torch.allclose(first, other_nuisance, atol=1e-3)
 
 
+def test_the_length_of_a_nuisance_counts_for_nothing_so_that_none_can_blow_a_face_up():
+    generator = Generator(Shape(code=16, resolution=28, nuisance=4, width=16))
+    code, nuisance = normalize(torch.randn(2, 16), dim=1), torch.randn(2, 4)
+    style = generator.styles(code, nuisance)
+    assert torch.allclose(style.square().mean(1), torch.ones(2), atol=1e-5)
+    assert torch.allclose(generator.styles(code, 100 * nuisance), style, atol=1e-4)
+
+
 def test_a_mix_is_the_weighted_sum_at_unit_length():
     one, other = torch.tensor([[1.0, 0.0]] * 3), torch.tensor([[0.0, 1.0]] * 3)
     mixed = mix_codes(one, other, torch.tensor([1.0, 0.5, 0.2]))
