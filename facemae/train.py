@@ -155,7 +155,8 @@ def train(
     saved = time.monotonic()
     for images, epoch_ended in _steps(batches, how.steps, state, accelerator):
         step = len(lines) + 1
-        first = round(how.relation_start * how.steps) if judge is not None else 0  # a schedule for each phase
+        # a schedule for each phase
+        first = min(round(how.relation_start * how.steps), how.steps - 1) if judge is not None else 0
         begun, length = (step, first) if step <= first else (step - first, how.steps - first)
         highest = how.lr if step <= first or how.relation_lr is None else how.relation_lr
         rate = learning_rate(begun, length, lr=highest, warmup=how.warmup)

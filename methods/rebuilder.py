@@ -59,8 +59,8 @@ class Rebuilder(Method, ABC):
     """A checkpoint to begin from: MAE's, timm's ViT's or ViTMAE's; none begins at random."""
     init_pixels: Literal["imagenet", "symmetric"] = "imagenet"
     """Scaling of the images that the checkpoint was trained on: ImageNet's (MAE), or [-1, 1]."""
-    steps: Annotated[int, Field(ge=1)] = 400
-    batch: Annotated[int, Field(ge=2)] = 64
+    steps: Annotated[int, Field(ge=1)] = 1600
+    batch: Annotated[int, Field(ge=2)] = 32
     """Faces a step, over all processes."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Parts in which a batch is computed, to save memory."""

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 CPU = torch.device("cpu")
-SHORT = {"steps": 4, "batch": 4}
+SHORT = {"steps": 4, "batch": 4, "relation_start": 0}
 
 
 class Ramps:
