@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..methods.base import Method
+from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
 from ..reports.record import RunRecord, Score, StageTrace
 from . import verify
@@ -96,6 +97,8 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         found, drawn = steps.attacks[name].scores(steps.path(step), name)
         scores += found
         curves += drawn
+    quality, noted = _quality(steps)
+    in_sample = ["in-sample: the method was fitted on the people it releases"] if plan.protocol == "in-sample" else []
     judge = plan.attack.spelled()
     clear = _clear(steps)
     compared = {**plan.compared(), "judge_file": judge, "dataset": data.name}
@@ -124,10 +127,11 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         attackers=tuple(steps.named("attack")),
         not_run=steps.not_run,
         sourced=steps.method.sourced,
+        quality=quality,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),
-        notes=("in-sample: the method was fitted on the people it releases",) if plan.protocol == "in-sample" else (),
+        notes=(*in_sample, *noted),
     )
 
 
@@ -141,6 +145,31 @@ def _utility(plan: Plan, steps: Steps) -> tuple[list[Score], list[results.Curve]
             scores.append(score)
             curves += [curve] if curve else []
     return scores, curves
+
+
+def _quality(steps: Steps) -> tuple[dict[str, float], list[str]]:
+    """What the method found out about itself while it was fitted, as numbers and in words; nothing where it is silent.
+
+    Raises:
+        MethodError: it left something else there.
+    """
+    path = steps.path(steps.fit) / QUALITY if steps.fit else None
+    if path is None or not path.is_file():
+        return {}, []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        notes = [str(note) for note in content.pop("notes", [])]
+        return dict(_numbers(content)), notes
+    except (ValueError, AttributeError, TypeError) as error:
+        raise MethodError(f"{path}: expected numbers by name and `notes`, got something else ({error})") from error
+
+
+def _numbers(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{above}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{above}{name}", float(value)
 
 
 def _clear(steps: Steps) -> dict[str, float | None]:

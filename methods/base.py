@@ -26,6 +26,10 @@ on the face, its seed and the fitted method, never on the batch it came in.
 """
 
 
+QUALITY = "quality.json"
+"""What `fit` may leave beside what it learned: numbers by name, and under `notes` sentences that begin with a mark."""
+
+
 class MethodError(ValueError):
     """A method that cannot do its work; the message says what, expected, got and what to do."""
 

@@ -59,6 +59,7 @@ def metrics(record: RunRecord) -> dict[str, float]:
     """Scores with their bounds, and seconds; a score without a number is left out."""
     found = {f"seconds/{word(stage.name)}": stage.seconds for stage in record.stages}
     found["seconds/all"] = sum(found.values())
+    found |= {f"fit/{word(name)}": value for name, value in record.quality.items()}
     for score in record.scores:
         if score.value is not None:
             found.update(_score(score, score.value))

@@ -134,6 +134,8 @@ class RunRecord(_Closed):
     """Whether private faces were made from originals; where not, leakage is memorisation."""
     not_run: dict[str, str] = {}
     """Attacks that do not apply to the method, and why."""
+    quality: dict[str, FiniteFloat] = {}
+    """What the method measured of itself while it was fitted."""
     overlap: str = "unchecked"
     """Whether people of the training faces are in the verification sets: `unchecked`, `disjoint`, or a digest."""
     skipped: dict[str, int] = {}

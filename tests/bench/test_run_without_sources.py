@@ -41,6 +41,7 @@ METHOD = """
         def fit(self, faces, out, how):
             images = np.stack([faces[n].image.numpy() for n in range(len(faces))])
             np.savez(out / "faces.npz", images=images, labels=faces.labels)
+            (out / "quality.json").write_text('{"faces": 72, "of": {"people": 18}, "notes": ["by heart: and no more"]}')
 
         def publish(self, fitted, originals, how):
             kept = np.load(fitted / "faces.npz")
@@ -108,6 +109,8 @@ def test_a_method_without_sources_is_measured_by_what_it_memorised(folder: Path)
     assert masking.recipe_hash == record.recipe_hash
     found = board([record, masking])
     rows = {row.method: row for row in found[0].rows}
+    assert record.quality == {"faces": 72, "of.people": 18}
+    assert "by heart" in rows["copier"].marks
     assert rows["copier"].worst.on == "memorisation"
     assert (rows["copier"].sourced, rows["masking"].sourced) == (False, True)
     assert not rows["copier"].missing
