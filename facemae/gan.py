@@ -66,8 +66,7 @@ class Generator(nn.Module):
         # a constant alone would have to be bent into each layout by loudness of features, which takes long to learn
         self.layout = Linear(shape.width, shape.features(START) * START**2)
         self.register_buffer("average", torch.zeros(1, 3, shape.resolution, shape.resolution))
-        first, second, pictures = [], [], []
-        before = shape.features(START)
+        first, second, pictures, before = [], [], [], shape.features(START)
         for side in shape.sides:
             features = shape.features(side)
             first.append(Modulated(before, features, styles=shape.width))
@@ -85,8 +84,8 @@ class Generator(nn.Module):
     def styles(self, code: Tensor, nuisance: Tensor) -> Tensor:
         """[B, width], what both codes together ask of every layer."""
         # both inputs and the style have one length, so that none, however rare, can blow a face up
-        style = torch.cat([self.identity(_even(code)), self.nuisance(_even(nuisance))], dim=1)
-        style = activate(style)
+        joined = torch.cat([self.identity(_even(code)), self.nuisance(_even(nuisance))], dim=1)
+        style = activate(joined)
         for layer in self.mapping:
             style = activate(layer(style))
         return _even(style)
@@ -110,7 +109,8 @@ class Generator(nn.Module):
             if side == self.shape.sides[-1]:
                 added = smooth(pixel_shuffle(added, 2))
             picture = added if side == START else added + _sized(picture, added.shape[2])
-        return picture.float() + self.average
+        faces: Tensor = picture.float() + self.average
+        return faces
 
 
 class Discriminator(nn.Module):
@@ -118,9 +118,8 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        sides = shape.sides[::-1]
+        sides, convs, shortcuts = shape.sides[::-1], [], []
         self.stem = Conv(3, shape.features(sides[0]), kernel=4, stride=2, padding=1)
-        convs, shortcuts = [], []
         for side in sides[:-1]:
             inside, out = shape.features(side), shape.features(side // 2)
             convs.append(Conv(inside, out))

@@ -39,8 +39,9 @@ def a_sampler(seen: Seen, *, strength: float = 1.0, nuisance: float = 1.0) -> Sa
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         generator = Generator(SHAPE)
-    for layer in generator.pictures:
-        layer.weight.data *= 10 * strength
+    for name, value in generator.pictures.named_parameters():
+        if not name.endswith(("style.weight", "bias")):
+            value.data *= 10 * strength
     generator.nuisance.weight.data *= nuisance
     return Sampler(generator.requires_grad_(False), seen.codes, mix=(0.3, 0.7), seed=0)
 
