@@ -6,10 +6,12 @@ it with a weight, and how large the weights are, is our reading.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
 
 from .masking import Compose, Mask, compose_faces, patchify
 from .model import MaskedAutoencoder, pixel_loss
@@ -28,6 +30,8 @@ class Objective:
     pixel_weight: float = 10.0
     relation_start: float = 0.0
     """Share of the steps that begin with the pixel loss alone; then relation matching sets in, and `pixel_weight`."""
+    blur: float = 0.0
+    """Deviation in pixels of the Gaussian through which the teacher sees published faces."""
     memory: int = 0
     """Faces of earlier batches with which a batch is related, too."""
 
@@ -77,10 +81,22 @@ def relation(private: Tensor, faces: Tensor, teacher: nn.Module, how: Objective,
     """
     with torch.no_grad():
         wanted = _gather(teacher(faces.contiguous(memory_format=torch.channels_last)))
+    if how.blur:
+        private = _blurred(private, how.blur)
     features = _gather(teacher(private.contiguous(memory_format=torch.channels_last)))
     loss = relation_loss(features, wanted, kind=how.relation, memory=memory.kept)
     memory.add(features, wanted)
     return loss
+
+
+def _blurred(faces: Tensor, deviation: float) -> Tensor:
+    """Gaussian blur, cut off after three deviations, mirrored at the border."""
+    reach = math.ceil(3 * deviation)
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=faces.device) / deviation).square())
+    line = (weights / weights.sum()).to(faces.dtype).expand(faces.shape[1], 1, -1)
+    for kernel, edges in ((line[:, :, None], (reach, reach, 0, 0)), (line[..., None], (0, 0, reach, reach))):
+        faces = conv2d(pad(faces, edges, mode="reflect"), kernel, groups=faces.shape[1])
+    return faces
 
 
 def _gather(features: Tensor) -> Tensor:

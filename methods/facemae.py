@@ -37,6 +37,9 @@ class FaceMAE(Rebuilder):
     """The highest learning rate once relations have set in, whose schedule begins then; none means `lr`."""
     memory: Annotated[int, Field(ge=0, le=65_536)] = 0
     """Faces of earlier batches with which a batch is related, too (our reading); for small batches."""
+    teacher_blur: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Deviation in pixels of a Gaussian through which the teacher sees rebuilt faces (our reading): relations then
+    cannot be met by a fine texture that means something to this teacher alone."""
     teacher: Path | None = None
     """A recognizer's weights, for the relation loss; none lets the run train one on the same people."""
 
@@ -58,6 +61,7 @@ class FaceMAE(Rebuilder):
             "relation_start": self.relation_start,
             "relation_lr": self.relation_lr,
             "memory": self.memory,
+            "blur": self.teacher_blur,
         }
 
     def _teacher(self, how: Fit) -> Path | None:

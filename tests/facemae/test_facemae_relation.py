@@ -2,7 +2,10 @@ import math
 
 import pytest
 import torch
+from facebench.facemae.objective import Objective
+from facebench.facemae.objective import relation as match
 from facebench.facemae.relation import RELATIONS, Memory, relation_loss
+from scipy.ndimage import gaussian_filter
 
 
 def features(seed: int, faces: int = 6, numbers: int = 5) -> torch.Tensor:
@@ -112,3 +115,20 @@ def test_no_memory_keeps_nothing():
     memory = Memory(0)
     memory.add(torch.randn(2, 3), torch.randn(2, 3))
     assert memory.kept is None
+
+
+@pytest.mark.parametrize("deviation", [0.5, 1.5, 3.0])
+def test_the_teacher_may_see_rebuilt_faces_through_a_gaussian(deviation):
+    faces = torch.rand(2, 3, 40, 30, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    seen: list[torch.Tensor] = []
+
+    def teacher(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images)
+        return images.flatten(1)
+
+    match(faces, faces.flip(3), teacher, Objective(blur=deviation), Memory(0))
+    original, private = seen
+    assert torch.equal(original, faces.flip(3))
+    reach = math.ceil(3 * deviation)
+    wanted = gaussian_filter(faces.numpy(), deviation, axes=(2, 3), mode="mirror", radius=reach)
+    torch.testing.assert_close(private, torch.from_numpy(wanted), atol=1e-5, rtol=0)
