@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
@@ -15,18 +15,17 @@ from .checkpoint import WeightsError, check_size, fill
 from .embedder import MAX_DIM
 from .gan import Generator, Shape
 
-_KEY = "gan"
-"""The one entry of the file's metadata; of several, safetensors would write the order at random."""
 _CODES = "codes"
 
 
-def save(generator: Generator, codes: Tensor, path: Path) -> None:
-    """Write weights, shape and codes, whole or not at all.
+def save(generator: Generator, codes: Tensor, path: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write weights and codes, whole or not at all.
 
     Args:
         generator: trained.
         codes: float [P, D], unit length, of the people it was trained on; no name goes with them.
         path: the file.
+        metadata: what the file shall say of itself; one entry, since safetensors would write several in any order.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -35,7 +34,7 @@ def save(generator: Generator, codes: Tensor, path: Path) -> None:
     tensors[_CODES] = codes.detach().cpu().float().contiguous()
     partial = path.with_suffix(".part")
     try:
-        partial.write_bytes(to_bytes(tensors, metadata={_KEY: _describe(generator.shape)}))
+        partial.write_bytes(to_bytes(tensors, metadata=dict(metadata)))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -52,9 +51,7 @@ def load(path: Path, *, resolution: int, nuisance: int, width: int, device: torc
     """
     check_size(path)
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            found = (file.metadata() or {}).get(_KEY, "nothing")
+        tensors = load_file(path)
     except SafetensorError as error:
         raise WeightsError(
             f"weights {path}: expected a safetensors file, got one that cannot be read ({str(error)[:100]}); "
@@ -62,11 +59,6 @@ def load(path: Path, *, resolution: int, nuisance: int, width: int, device: torc
         ) from error
     codes = _checked(tensors.pop(_CODES, None), path)
     shape = Shape(code=codes.shape[1], resolution=resolution, nuisance=nuisance, width=width)
-    if found != _describe(shape):
-        raise WeightsError(
-            f"weights {path}: expected a generator with {_describe(shape)}, got {found[:300]!r}; "
-            "name resolution, nuisance and width as they were when it was trained, or train again"
-        )
     generator = Generator(shape)
     fill(generator, tensors, path)
     return generator.to(device).eval().requires_grad_(False), codes
@@ -83,7 +75,3 @@ def _checked(codes: Tensor | None, path: Path) -> Tensor:
             "train again, or get the file again"
         )
     return codes
-
-
-def _describe(shape: Shape) -> str:
-    return json.dumps(asdict(shape))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,6 +122,20 @@ def read(path: Path) -> Fitted:
             "the folder that it was fitted into and name the method with --method, or fit it again"
         )
     return _parse(said, path)
+
+
+def refuse_other(said: Fitted, method: Method, fields: Sequence[str], path: Path) -> None:
+    """Refuse a file whose method had other values of the parameters that decide a network's shape.
+
+    Raises:
+        MethodError: one differs; the message says which.
+    """
+    for field in fields:
+        if said.parameters.get(field) != getattr(method, field):
+            raise MethodError(
+                f"weights {path}: expected {field} {getattr(method, field)}, got a file fitted with "
+                f"{said.parameters.get(field)!r:.40}; name {', '.join(fields)} as they were then, or fit again"
+            )
 
 
 def _parse(said: str, path: Path) -> Fitted:

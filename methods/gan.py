@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ..datasets.base import Faces
-from .base import Fit, Method, MethodError, PrivateFaces, Publish
+from . import fitted as fitted_file
+from .base import QUALITY, Fit, Method, MethodError, PrivateFaces, Publish
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..facemae.gan_sample import Sampler
 
-WEIGHTS = "generator.safetensors"
+WEIGHTS = fitted_file.MODEL
 LOG = "log.jsonl"
-QUALITY = "quality.json"
 GRID = "grid.png"
 _STATE = "state.pt"
 
@@ -144,7 +144,8 @@ class GAN(Method):
             raise MethodError(f"gan: {error}") from error
         (out / QUALITY).write_text(json.dumps(quality, indent=2) + "\n", encoding="utf-8")
         (out / GRID).write_bytes(_png(grid))
-        gan_weights.save(generator, seen.codes, out / WEIGHTS)
+        about = {fitted_file.KEY: fitted_file.describe(self)}
+        gan_weights.save(generator, seen.codes, out / WEIGHTS, metadata=about)
 
     def publish(self, fitted: Path, originals: Faces, how: Publish) -> PrivateFaces:
         from ..facemae import gan_weights
@@ -152,6 +153,8 @@ class GAN(Method):
         from ..facemae.gan_sample import Sampler, pairs
 
         try:
+            said = fitted_file.read(fitted / WEIGHTS)
+            fitted_file.refuse_other(said, self, ("resolution", "nuisance", "width"), fitted / WEIGHTS)
             generator, codes = gan_weights.load(
                 fitted / WEIGHTS,
                 resolution=self.resolution,
@@ -159,7 +162,7 @@ class GAN(Method):
                 width=self.width,
                 device=how.device,
             )
-        except WeightsError as error:
+        except (WeightsError, MethodError) as error:
             raise MethodError(f"gan: {error}") from error
         counts = np.unique(originals.labels, return_counts=True)[1]
         people = self.people or len(counts)

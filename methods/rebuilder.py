@@ -124,12 +124,7 @@ class Rebuilder(Method, ABC):
         name = type(self).__name__.lower()
         try:
             said = fitted_file.read(fitted / WEIGHTS)
-            for field in ("size", "patch", "pixel_normalised"):
-                if said.parameters.get(field) != getattr(self, field):
-                    raise MethodError(
-                        f"weights {fitted / WEIGHTS}: expected {field} {getattr(self, field)}, got one fitted with "
-                        f"{said.parameters.get(field)!r:.40}; name size and patch as they were, or fit again"
-                    )
+            fitted_file.refuse_other(said, self, ("size", "patch", "pixel_normalised"), fitted / WEIGHTS)
             model = weights.load(fitted / WEIGHTS, self._architecture(), device=device)
         except (WeightsError, MethodError) as error:
             raise MethodError(f"{name}: {error}") from error

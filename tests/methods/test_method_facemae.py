@@ -242,7 +242,7 @@ def test_weights_that_do_not_fit_are_refused(fitted, tmp_path, change, message):
 
 
 def test_weights_of_other_parameters_or_none_are_told(fitted, tmp_path):
-    with pytest.raises(MethodError, match="expected patch 8, got one fitted with 16; name size"):
+    with pytest.raises(MethodError, match="expected patch 8, got a file fitted with 16; name size"):
         FaceMAE(patch=8).load(fitted, device=CPU)
     with pytest.raises(MethodError, match="expected a file, got none"):
         FaceMAE().load(tmp_path, device=CPU)

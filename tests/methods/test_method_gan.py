@@ -11,8 +11,8 @@ import pytest
 import torch
 from facebench.datasets.base import Face
 from facebench.facemae import embedder
-from facebench.methods.base import Fit, MethodError, Publish
-from facebench.methods.gan import GAN, GRID, LOG, QUALITY, WEIGHTS
+from facebench.methods.base import QUALITY, Fit, MethodError, Publish
+from facebench.methods.gan import GAN, GRID, LOG, WEIGHTS
 from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -267,7 +267,7 @@ def damaged(kind: str, good: bytes, ran: Path) -> bytes:
 def test_damaged_or_hostile_weights_are_refused_and_run_nothing(fitted, tmp_path, kind):
     ran = tmp_path / "ran"
     (tmp_path / WEIGHTS).write_bytes(damaged(kind, (fitted / WEIGHTS).read_bytes(), ran))
-    with pytest.raises(MethodError, match=r"gan: weights .*generator\.safetensors: expected"):
+    with pytest.raises(MethodError, match=r"gan: fitted method .*model\.safetensors: (expected|it has)"):
         GAN(**SHORT).publish(tmp_path, released(), how())
     assert not ran.exists()
 
@@ -287,9 +287,9 @@ CONSTANT = "constant"
         (lambda t, p, m: ({**t, "codes": t["codes"] * math.nan}, p, m), "codes: expected two or more of unit length"),
         (lambda t, p, m: ({**t, "codes": t["codes"][:1]}, p, m), "codes: expected two or more of unit length, got 1"),
         (lambda t, p, m: ({**t, "codes": torch.zeros(3, 0)}, p, m), r"codes: expected .* \[3, 0\]"),
-        (lambda t, p, m: ({**t, "codes": torch.eye(8)}, p, m), 'expected a generator with .*"code": 8'),
-        (lambda t, p, m: (t, p, {"gan": "x" * 9999}), r"got 'x{300}'; name resolution"),
-        (lambda t, p, m: (t, p, None), "expected a generator .*, got 'nothing'"),
+        (lambda t, p, m: ({**t, "codes": torch.eye(8)}, p, m), r"expected shape \[.*8.*\] of Generator"),
+        (lambda t, p, m: (t, p, {"facebench_method": "x" * 9999}), "metadata 'facebench_method' cannot be understood"),
+        (lambda t, p, m: (t, p, None), "expected metadata 'facebench_method' .*, got none"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(fitted, tmp_path, change, message):
@@ -301,9 +301,9 @@ def test_weights_that_do_not_fit_are_refused(fitted, tmp_path, change, message):
 
 
 def test_weights_of_other_parameters_or_none_are_told(fitted, tmp_path):
-    with pytest.raises(MethodError, match=r'expected a generator with .*"resolution": 56.* got .*"resolution": 28'):
+    with pytest.raises(MethodError, match="expected resolution 56, got a file fitted with 28; name resolution"):
         GAN(**{**SHORT, "resolution": 56}).publish(fitted, released(), how())
-    with pytest.raises(MethodError, match="expected a file, got nothing there"):
+    with pytest.raises(MethodError, match="expected a file, got none"):
         GAN(**SHORT).publish(tmp_path, released(), how())
 
 
