@@ -204,7 +204,7 @@ def _start(recipe: Path, store: Path, **more) -> subprocess.Popen[str]:
 
 
 def _wait_for(store: Path, pattern: str) -> None:
-    for _ in range(600):
+    for _ in range(6000):  # five minutes: a loaded machine imports slowly
         if list((store / "stages").glob(pattern)):
             return
         time.sleep(0.05)
