@@ -84,4 +84,4 @@ def test_a_judge_must_declare_its_preprocessing(tmp_path: Path) -> None:
     (tmp_path / "judge.onnx").write_bytes(b"x")
     with pytest.raises(JudgeError, match=r"attack\.preprocessing"):
         Judge(embedder=tmp_path / "judge.onnx").spelled()
-    assert Judge().spelled() == {"embedder": "in-house"}
+    assert Judge().spelled() == {"embedder": "in-house", "flip": True}

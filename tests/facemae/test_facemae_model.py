@@ -76,11 +76,11 @@ def test_equal_seeds_give_equal_weights_and_leave_the_global_state():
     assert not torch.equal(one.decoder_pred.weight, other.decoder_pred.weight)
 
 
-def test_weights_bear_the_usual_names_and_positions_are_not_among_them():
+def test_weights_and_positions_bear_the_usual_names():
     names = set(MaskedAutoencoder(SMALL).state_dict())
     assert {"cls_token", "mask_token", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "norm.weight"} <= names
     assert {"decoder_embed.weight", "decoder_blocks.0.mlp.fc1.bias", "decoder_norm.bias", "decoder_pred.bias"} <= names
-    assert not any("pos_embed" in name for name in names)
+    assert {name for name in names if "pos_embed" in name} == {"pos_embed", "decoder_pos_embed"}
 
 
 def test_base_is_the_published_size():
