@@ -233,12 +233,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     args = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGALRM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job shall not hear Ctrl-C
+            signal.signal(number, _stop)
     sys.unraisablehook = _ask_again
     try:
         return int(args.do(args))
     except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         _say("stopped; nothing half-made was kept, finished stages were. Run the same command again to go on")
         if argv is None:  # a command of its own: do not wait for threads that have nothing left to do
             sys.stdout.flush()
@@ -262,6 +264,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    """Stop, and ask again in three seconds: libraries that are just being imported may swallow the first time."""
+    signal.setitimer(signal.ITIMER_REAL, 3)
     raise KeyboardInterrupt
 
 

@@ -199,7 +199,7 @@ def test_ctrl_c_stops_all_processes_and_says_how_to_go_on(originals: Path, fitte
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=30)
-    assert time.monotonic() - asked < 10
+    assert time.monotonic() - asked < 30
     assert run.returncode == 130
     assert "Run the same command again" in errors
     assert "Traceback" not in errors

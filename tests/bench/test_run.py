@@ -241,7 +241,9 @@ def test_ctrl_c_stops_within_two_seconds_and_says_how_to_go_on(recipe: Path, tmp
     slow.write_text(TINY.replace("steps: 6", "steps: 100000"))
     run = _start(slow, tmp_path / "runs")
     _wait_for(tmp_path / "runs", "train/.*.part/log.jsonl")
-    time.sleep(1)
+    (log,) = (tmp_path / "runs" / "stages" / "train").glob(".*.part/log.jsonl")
+    while not log.stat().st_size and run.poll() is None:  # the first step imports for seconds
+        time.sleep(0.1)
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)
     try:
