@@ -142,8 +142,10 @@ def test_parts_of_several_machines_are_joined_by_a_last_call(
 def _start(originals: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     command = ["privatize", str(originals), str(out), "--workers", "2", "--device", "cpu", *more]
     return subprocess.Popen(
-        [sys.executable, "-m", "facebench.bench", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "facebench.bench", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a job that a shell put into the background was told to ignore Ctrl-C, and so were its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one call, no lock
+    )  # fmt: skip
 
 
 def _wait_until(condition: Callable[[], object]) -> None:

@@ -239,7 +239,8 @@ def test_two_runs_at_once_on_one_store_both_end_well(recipe: Path, finished: Pat
 def test_ctrl_c_stops_within_two_seconds_and_says_how_to_go_on(recipe: Path, tmp_path: Path) -> None:
     slow = tmp_path / "slow.yaml"
     slow.write_text(TINY.replace("steps: 6", "steps: 100000"))
-    run = _start(slow, tmp_path / "runs")
+    # a job that a shell put into the background was told to ignore Ctrl-C, and so were its children
+    run = _start(slow, tmp_path / "runs", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     _wait_for(tmp_path / "runs", "train/.*.part/log.jsonl")
     (log,) = (tmp_path / "runs" / "stages" / "train").glob(".*.part/log.jsonl")
     while not log.stat().st_size and run.poll() is None:  # the first step imports for seconds
