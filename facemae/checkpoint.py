@@ -6,10 +6,14 @@ import os
 import pickle
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 MAX_BYTES = 2 * 2**30
@@ -82,6 +86,43 @@ def write(content: dict[str, Any], path: Path) -> None:
     finally:
         if partial:
             Path(partial).unlink(missing_ok=True)
+
+
+def write_safetensors(tensors: Mapping[str, Tensor], path: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write tensors as one safetensors file, whole or not at all.
+
+    Args:
+        tensors: by name, on any device.
+        path: of the file.
+        metadata: what the file shall say of itself; one entry, since safetensors would write several in any order.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    partial = path.with_suffix(".part")
+    try:
+        partial.write_bytes(to_bytes(plain, metadata=dict(metadata)))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, on the CPU.
+
+    Raises:
+        WeightsError: the file is missing, too large, or damaged.
+    """
+    check_size(path)
+    try:
+        found: dict[str, Tensor] = load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(
+            f"weights {path}: expected a safetensors file, got one that cannot be read ({str(error)[:100]}); "
+            "train again, or get the file again from where it was made"
+        ) from error
+    return found
 
 
 def fill(network: torch.nn.Module, state: Any, path: Path) -> None:

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from .checkpoint import WeightsError, check_size, fill
+from .checkpoint import WeightsError, fill, read_safetensors, write_safetensors
 from .embedder import MAX_DIM
 from .gan import Generator, Shape
 
@@ -30,14 +27,7 @@ def save(generator: Generator, codes: Tensor, path: Path, *, metadata: Mapping[s
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    tensors = {name: weight.detach().cpu().contiguous() for name, weight in generator.state_dict().items()}
-    tensors[_CODES] = codes.detach().cpu().float().contiguous()
-    partial = path.with_suffix(".part")
-    try:
-        partial.write_bytes(to_bytes(tensors, metadata=dict(metadata)))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_safetensors({**generator.state_dict(), _CODES: codes.float()}, path, metadata=metadata)
 
 
 def load(path: Path, *, resolution: int, nuisance: int, width: int, device: torch.device) -> tuple[Generator, Tensor]:
@@ -49,14 +39,7 @@ def load(path: Path, *, resolution: int, nuisance: int, width: int, device: torc
     Raises:
         WeightsError: the file is missing, too large, damaged, of another shape, or not finite.
     """
-    check_size(path)
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(
-            f"weights {path}: expected a safetensors file, got one that cannot be read ({str(error)[:100]}); "
-            "train again, or get the file again from where it was made"
-        ) from error
+    tensors = read_safetensors(path)
     codes = _checked(tensors.pop(_CODES, None), path)
     shape = Shape(code=codes.shape[1], resolution=resolution, nuisance=nuisance, width=width)
     generator = Generator(shape)

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.layers.patch_embed import resample_patch_embed
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor
 
-from .checkpoint import WeightsError, check_size, read
+from .checkpoint import WeightsError, read, read_safetensors
 from .model import MaskedAutoencoder
 
 Pixels: TypeAlias = Literal["imagenet", "symmetric"]
@@ -105,14 +103,7 @@ def _read(path: Path) -> Any:
             if isinstance(content, dict) and isinstance(content.get(key), dict):
                 return content[key]
         return content
-    check_size(path)
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(
-            f"weights {path}: expected a safetensors file, got one that cannot be read ({str(error)[:100]}); "
-            "get it again from where it was published"
-        ) from error
+    return read_safetensors(path)
 
 
 def _named(content: Any, path: Path) -> dict[str, Tensor]:

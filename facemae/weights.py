@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
 
-from .checkpoint import WeightsError, check_size, fill
+from .checkpoint import fill, read_safetensors, write_safetensors
 from .model import Architecture, MaskedAutoencoder
 
 
@@ -25,13 +22,7 @@ def save(model: MaskedAutoencoder, path: Path, *, metadata: Mapping[str, str]) -
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    tensors = {name: weight.detach().cpu().contiguous() for name, weight in model.state_dict().items()}
-    partial = path.with_suffix(".part")
-    try:
-        partial.write_bytes(to_bytes(tensors, metadata=dict(metadata)))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_safetensors(model.state_dict(), path, metadata=metadata)
 
 
 def load(path: Path, architecture: Architecture, *, device: torch.device) -> MaskedAutoencoder:
@@ -40,13 +31,7 @@ def load(path: Path, architecture: Architecture, *, device: torch.device) -> Mas
     Raises:
         WeightsError: the file is missing, too large, damaged, of another architecture, or not finite.
     """
-    check_size(path)
+    tensors = read_safetensors(path)
     model = MaskedAutoencoder(architecture)
-    try:
-        fill(model, load_file(path), path)
-    except SafetensorError as error:
-        raise WeightsError(
-            f"weights {path}: expected a safetensors file, got one that cannot be read ({str(error)[:100]}); "
-            "train again, or get the file again from where it was made"
-        ) from error
+    fill(model, tensors, path)
     return model.to(device).eval().requires_grad_(False)

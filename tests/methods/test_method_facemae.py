@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import Face
+from facebench.datasets.codec import encode
 from facebench.facemae import embedder
 from facebench.facemae.masking import patchify, random_mask
 from facebench.methods.base import Fit, MethodError
@@ -39,7 +40,7 @@ class Ramps:
         return Face(self.images[index], int(self.labels[index]))
 
     def encoded(self, index: int) -> bytes:
-        raise NotImplementedError
+        return encode(self.images[index])
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import Face
+from facebench.datasets.codec import encode
 from facebench.facemae import embedder
 from facebench.methods.base import QUALITY, Fit, MethodError, Publish
 from facebench.methods.gan import GAN, GRID, LOG, WEIGHTS
@@ -40,7 +41,7 @@ class Ramps:
         return Face(self.images[index], int(self.labels[index]))
 
     def encoded(self, index: int) -> bytes:
-        raise NotImplementedError
+        return encode(self.images[index])
 
 
 TRAINED_ON = Ramps((3, 1, 2, 4, 2))
