@@ -27,6 +27,8 @@ class GanTraining:
     steps: int
     lr: float = 2e-3
     """Of all networks, constant."""
+    adversarial_start: float = 0.0
+    """Share of the steps, 0..1, that only rebuild faces, before discriminator and recognizer come in."""
     identity_weight: float = 1.0
     rebuild_weight: float = 10.0
     """Of the mean absolute error of rebuilt faces; 0 trains no encoder."""
@@ -42,6 +44,11 @@ class GanTraining:
     """Decay of the generator's moving average; shorter while there are few steps to average over."""
     clip: float = 100.0
     """Largest norm of the generator's gradient; far above what is usual, against a single wild step."""
+
+    @property
+    def rebuilding(self) -> int:
+        """How many steps only rebuild; none where nothing is rebuilt."""
+        return int(self.adversarial_start * self.steps) if self.rebuild_weight > 0 else 0
 
     @property
     def keep_every(self) -> int:
@@ -102,6 +109,8 @@ class Networks:
             if kept["param_groups"] != own:
                 raise WeightsError(f"weights {path}: expected the optimizer of this training, got another")
             for index, weight in enumerate(optimizer.param_groups[0]["params"]):
+                if not kept["state"]:  # the discriminator's, before its first step
+                    break
                 for moment in ("exp_avg", "exp_avg_sq"):
                     if kept["state"][index][moment].shape != weight.shape:
                         raise WeightsError(f"weights {path}: expected moments of {list(weight.shape)}, got others")

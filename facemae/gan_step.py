@@ -59,13 +59,15 @@ class GanBatch:
         how: GanTraining,
         draw: torch.Generator,
         device: torch.device,
+        *,
+        known: bool = False,
     ) -> None:
         count = len(images)
         mirror = torch.rand(count, generator=draw) < 0.5
         images = torch.where(mirror[:, None, None, None], images.flip(3), images)
         self.real = shrink(to_float(images.to(device)), shape.resolution)
         self.people = codes[people.to(device)]
-        self.known = (count + 1) // 2
+        self.known = count if known else (count + 1) // 2
         """The faces from the first to this one are judged together with their code."""
         new = count - self.known
         one = torch.randint(len(codes), (new,), generator=draw)
@@ -77,6 +79,18 @@ class GanBatch:
         self.asked = (torch.arange(count) < self.known)[:, None].to(device)
         self.normal = torch.randn(count, shape.nuisance, generator=draw).to(device)
         self.draw = draw
+
+
+def rebuild(networks: Networks, batch: GanBatch, how: GanTraining, step: int) -> GanLine:
+    """One step of rebuilding faces alone, for a fraction of the time that all losses take."""
+    with autocast(batch.real.device):
+        faces, divergence = _generate(networks, batch)
+    error = (faces - batch.real).abs().mean()
+    networks.generator_optimizer.zero_grad(set_to_none=True)
+    (how.rebuild_weight * (error + how.divergence_weight * divergence)).backward()
+    norm = nn.utils.clip_grad_norm_(networks.learners(), how.clip)
+    networks.generator_optimizer.step()
+    return GanLine(step, 0.0, 0.0, 0.0, float(error.detach()), 0.0, 0.0, float(norm))
 
 
 def update(

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .frozen import frozen
 from .gan import Generator, Shape
 from .gan_state import GanTraining, restore, store
-from .gan_step import GanBatch, GanLine, shrink, update
+from .gan_step import GanBatch, GanLine, rebuild, shrink, update
 from .train import TrainingError
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
@@ -46,7 +47,7 @@ def train(
         codes: float [P, D], unit length, of the people whom the batches name.
         how: losses and length.
         average: float [1, 3, 112, 112] in [-1, 1], the real faces' average.
-        teacher: float [B, 3, 112, 112] in [-1, 1] to features [B, D], differentiable; it is frozen here.
+        teacher: float [B, 3, 112, 112] in [-1, 1] to features [B, D], differentiable; it stays as it is.
         seed: decides initial weights, codes, mirroring and augmentation.
         device: where to compute.
         kept: a file where the state is kept now and then, and gone on from where it is there and fits.
@@ -60,7 +61,7 @@ def train(
         TrainingError: a loss or gradient is not finite, or there are no batches.
         WeightsError: the state cannot be kept.
     """
-    teacher.to(device).eval().requires_grad_(False)
+    teacher = frozen(teacher, device=device)
     codes, average = codes.to(device), shrink(average, shape.resolution)
     networks, lines = restore(kept, shape, how, average=average, seed=seed, device=device)
     for values in lines:
@@ -69,8 +70,12 @@ def train(
     done = len(lines)
     for step, (images, people) in enumerate(_steps(batches, how.steps, done), start=done + 1):
         draw = torch.Generator().manual_seed(seed * 1_000_003 + step)  # a step's own: nothing to keep for a resumption
-        batch = GanBatch(images, people, codes, shape, how, draw, device)
-        line, r1 = update(networks, batch, teacher, how, step, r1)
+        alone = step <= how.rebuilding
+        batch = GanBatch(images, people, codes, shape, how, draw, device, known=alone)
+        if alone:
+            line = rebuild(networks, batch, how, step)
+        else:
+            line, r1 = update(networks, batch, teacher, how, step, r1)
         if not all(map(math.isfinite, line)):
             raise TrainingError(
                 f"training diverged at step {step} of {how.steps}: expected finite losses, got discriminator "

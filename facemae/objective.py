@@ -27,7 +27,7 @@ class Objective:
     """The decoder gives patches less their mean, over their deviation (MAE, section 4.1); see `published`."""
     relation: Relation = "gram"
     relation_weight: float = 10.0
-    pixel_weight: float = 10.0
+    pixel_weight: float = 1.0
     relation_start: float = 0.0
     """Share of the steps that begin with the pixel loss alone; then relation matching sets in, and `pixel_weight`."""
     blur: float = 0.0

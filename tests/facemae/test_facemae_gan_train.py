@@ -18,6 +18,8 @@ from torch import nn
 CPU = torch.device("cpu")
 SHAPE = Shape(code=8, resolution=28, nuisance=4, width=8)
 PEOPLE, EACH = 6, 4
+COMPARED = 2
+"""How often the teacher is asked before the first step: its fast copy is compared with it."""
 
 
 @cache
@@ -92,6 +94,21 @@ def test_training_lowers_the_loss_that_has_weight(loss, weights):
     assert float((generator.average - shrink(to_float(faces()).mean(0, keepdim=True), 28)).abs().max()) == 0
 
 
+def test_the_first_steps_only_rebuild_and_leave_discriminator_and_teacher_alone():
+    asked: list[int] = []
+    teacher = a_teacher()
+    teacher.register_forward_hook(lambda *_: asked.append(1))
+    lines = run(GanTraining(steps=40, lr=1e-2, adversarial_start=0.9), teacher=teacher)[1]
+    assert len(asked) == COMPARED + 4
+    assert [line.step for line in lines if line.identity or line.discriminator] == [37, 38, 39, 40]
+    assert lines[35].rebuild < 0.8 * lines[0].rebuild
+
+
+def test_all_losses_are_there_from_the_first_step_where_nothing_is_rebuilt():
+    _, lines = run(GanTraining(steps=2, rebuild_weight=0, adversarial_start=1))
+    assert all(line.identity > 0 and line.discriminator > 0 for line in lines)
+
+
 def test_new_people_come_to_look_like_their_code():
     generator, _ = run(GanTraining(steps=50, lr=5e-3, identity_weight=3))
     torch.manual_seed(0)
@@ -144,10 +161,10 @@ def killed_at(step: int):
     return record
 
 
-@pytest.mark.parametrize("rebuild", [10.0, 0.0])
-def test_a_killed_training_goes_on_to_the_weights_it_would_have_had(tmp_path, monkeypatch, rebuild):
+@pytest.mark.parametrize("more", [{}, {"rebuild_weight": 0.0}, {"adversarial_start": 0.5}, {"adversarial_start": 0.8}])
+def test_a_killed_training_goes_on_to_the_weights_it_would_have_had(tmp_path, monkeypatch, more):
     monkeypatch.setattr(GanTraining, "keep_every", 4)
-    how = GanTraining(steps=9, rebuild_weight=rebuild, augment=("colour", "translation", "cutout"))
+    how = GanTraining(steps=9, augment=("colour", "translation", "cutout"), **more)
     whole, lines = run(how)
     kept = tmp_path / "state.pt"
     average = to_float(faces()).mean(0, keepdim=True)
@@ -169,7 +186,7 @@ def test_a_killed_training_goes_on_to_the_weights_it_would_have_had(tmp_path, mo
     teacher = a_teacher()
     teacher.register_forward_hook(lambda *_: asked.append(torch.zeros(0)))
     resumed, again = run(how, kept=kept, teacher=teacher)
-    assert len(asked) == 1  # step 9 alone: the last state kept is that after step 8
+    assert len(asked) == COMPARED + 1  # step 9 alone: the last state kept is that after step 8
     assert equal(whole, resumed)
     assert again == lines
 
@@ -219,7 +236,7 @@ def test_a_loss_that_becomes_nan_stops_and_says_when():
     def poison(module: nn.Module, args: object, output: torch.Tensor) -> torch.Tensor:
         nonlocal seen
         seen += 1
-        return output * math.nan if seen == 3 else output
+        return output * math.nan if seen == COMPARED + 3 else output
 
     teacher.register_forward_hook(poison)
     with pytest.raises(TrainingError, match=r"diverged at step 3 of 9: expected finite .* identity nan"):

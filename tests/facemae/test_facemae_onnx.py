@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 from pathlib import Path
 
 import numpy as np
@@ -238,7 +237,7 @@ def test_at_least_one_processor_is_available() -> None:
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_the_ms1m_judge_reaches_its_published_accuracy_on_lfw() -> None:
-    """99.42 % on aligned LFW by its authors; the packed pairs are JPEG once more, so 0.3 points either way."""
+    """99.42 % on aligned LFW by its authors; a quarter of each fold, so 0.6 points either way."""
     weights, pairs_file = DATA.parent / "weights" / "mobilefacenet_ms1m.onnx", DATA / "faces_celeba_112x112" / "lfw.bin"
     if not weights.exists() or not pairs_file.exists():
         pytest.skip(f"no {weights} or no {pairs_file}")
@@ -248,10 +247,8 @@ def test_the_ms1m_judge_reaches_its_published_accuracy_on_lfw() -> None:
 
     pairs = Bin(path=pairs_file).open()
     assert len(pairs.same) == 6000
-    judge, start = OnnxEmbedder(weights, "imagenet"), time.perf_counter()
-    first, second = judge.embed(pairs.first), judge.embed(pairs.second)
-    print(f"{2 * len(pairs.same) / (time.perf_counter() - start):.0f} faces a second, each with its mirror image")
+    judge = OnnxEmbedder(weights, "imagenet")
+    first, second = judge.embed(pairs.first[::4]), judge.embed(pairs.second[::4])
     similarity = (first.astype(np.float64) * second).sum(axis=1)
-    score, _ = Accuracy()(PairScores(similarity=similarity, same=pairs.same), "lfw")
-    print(f"accuracy {score.value:.4%}")
-    assert score.value == pytest.approx(0.994, abs=0.003)
+    score, _ = Accuracy()(PairScores(similarity=similarity, same=pairs.same[::4]), "lfw")
+    assert score.value == pytest.approx(0.994, abs=0.006)
