@@ -7,7 +7,7 @@ the attack was broken, and nobody noticed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import NormalDist
 
 from ..reports.record import Check, Score
@@ -74,3 +74,39 @@ def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
             passed |= any(i.low <= score.chance <= i.high for i in score.intervals if i.kind == "cluster-bootstrap")
             checks.append(Check(name=name, passed=passed, says=says, guards=guards))
     return checks
+
+
+def adaptive_bounds(method: str, scores: Sequence[Score], adaptive: Collection[str]) -> list[Check]:
+    """Whether attackers who know the method find what the ignorant one finds: less beyond two sigma is a broken attack.
+
+    On `original`, where there is nothing to learn, both have to agree within 5 points. Sigma is that of the two
+    intervals together; without intervals, that of two shares over independent trials.
+
+    Args:
+        method: its name.
+        scores: of one run.
+        adaptive: names of the attackers who know the method.
+    """
+    leaks = {score.on: score for score in scores if score.measure.name == "leak@1" and score.value is not None}
+    plain = leaks.get("ignorant")
+    checks = []
+    for name in adaptive:
+        score = leaks.get(name)
+        if plain is None or score is None or plain.value is None or score.value is None:
+            continue
+        sigma = math.hypot(_sigma(plain, plain.value), _sigma(score, score.value))
+        low = plain.value - 2 * sigma
+        passed = score.value >= low - 1e-9
+        says = f"expected at least {low:.2%}, what the ignorant attacker finds less two sigma, got {score.value:.2%}"
+        if method == "original":
+            passed = abs(score.value - plain.value) <= 0.05
+            says = f"expected {plain.value:.2%} within 5 points, got {score.value:.2%}"
+        checks.append(Check(name=f"{name} against ignorant", passed=passed, says=says, guards="privacy"))
+    return checks
+
+
+def _sigma(score: Score, value: float) -> float:
+    if score.intervals:
+        interval = score.intervals[0]
+        return (interval.high - interval.low) / (2 * NormalDist().inv_cdf((1 + interval.level) / 2))
+    return math.sqrt(value * (1 - value) / score.n) if score.n else 0.0

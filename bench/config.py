@@ -51,7 +51,7 @@ class Plan(BaseModel):
     judge: Recognizer = Recognizer()
     """Trained on A's originals, where `attack.embedder` names no file."""
     attack: Judge = Judge()
-    attacks: tuple[Entry, ...] = ("ignorant", "other_image", "memorisation", "consistency")
+    attacks: tuple[Entry, ...] = ("ignorant", "other_image", "alignment", "memorisation", "consistency")
     """Those that do not apply to the method are passed over, and the record says why."""
     metrics: tuple[Entry, ...] = ("accuracy", "eer", "tar")
     methods: dict[str, dict[str, Any]] = {}

@@ -17,7 +17,7 @@ from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
 from ..reports.record import RunRecord, Score, StageTrace
 from . import verify
-from .checks import bounds, judge_on_clear_pairs
+from .checks import adaptive_bounds, bounds, judge_on_clear_pairs
 from .config import Plan
 from .data import open_data
 from .metrics.base import Metric
@@ -93,10 +93,15 @@ def _make(steps: Steps, store: Store, step: Any, display: Display) -> Stage:
 def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
     data, method = steps.data, name_of(steps.method, Method)
     scores, curves = _utility(plan, steps)
+    not_run = dict(steps.not_run)
     for name, step in steps.named("attack").items():
+        if reason := steps.reason_not_run(name):
+            not_run[name] = reason
+            continue
         found, drawn = steps.attacks[name].scores(steps.path(step), name)
         scores += found
         curves += drawn
+    adaptive = [name for name, attack in steps.attacks.items() if attack.adaptive]
     quality, noted = _quality(steps)
     in_sample = ["in-sample: the method was fitted on the people it releases"] if plan.protocol == "in-sample" else []
     judge = plan.attack.spelled()
@@ -123,9 +128,9 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         ),
         scores=tuple(scores),
         curves=tuple(curves),
-        checks=(judge_on_clear_pairs(clear), *bounds(method, scores)),
-        attackers=tuple(steps.named("attack")),
-        not_run=steps.not_run,
+        checks=(judge_on_clear_pairs(clear), *bounds(method, scores), *adaptive_bounds(method, scores, adaptive)),
+        attackers=tuple(name for name in steps.named("attack") if name not in not_run),
+        not_run=not_run,
         sourced=steps.method.sourced,
         quality=quality,
         overlap=data.overlap,

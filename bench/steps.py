@@ -6,16 +6,17 @@ of, and what of it is cached, is known without making anything.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..datasets.base import Faces, Pairs, Progress, silent
 from ..methods.base import Fit, Method, Publish
-from .attacks.base import Attack, Embeddings, Evidence
+from .attacks.base import Attack, Embeddings, Evidence, NotApplicableError
 from .config import ConfigError, Plan
 from .data import Data
 from .device import processor
@@ -25,8 +26,8 @@ from .recognizer import WEIGHTS, Recognizer
 from .splits import Role
 from .store import Store, file_digest
 
-if TYPE_CHECKING:
-    pass
+NOT_RUN = "not_run.json"
+"""What an attack that does not apply leaves in its stage instead of a result: the reason."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,11 @@ class Steps:
         path = self.path(step)
         return Embeddings(np.load(path / "vectors.npy"), np.load(path / "identity.npy"))
 
+    def reason_not_run(self, name: str) -> str:
+        """Why an attack whose stage was made found that it does not apply; empty where it was run."""
+        kept = self.path(self.named("attack")[name]) / NOT_RUN
+        return str(json.loads(kept.read_text(encoding="utf-8"))) if kept.is_file() else ""
+
     def _attacker(self, attack: Attack) -> Callable[[Path, Progress], None]:
         def make(out: Path, progress: Progress) -> None:
             from .privatize import sources
@@ -238,7 +244,10 @@ class Steps:
                 embed=lambda faces: embed_all(self._open_judge(), faces),
                 progress=progress,
             )
-            attack.run(evidence, out)
+            try:
+                attack.run(evidence, out)
+            except NotApplicableError as error:  # known now, and kept: the next run shall not have to find out again
+                (out / NOT_RUN).write_text(json.dumps(str(error)), encoding="utf-8")
 
         return make
 

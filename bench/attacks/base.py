@@ -23,6 +23,10 @@ class AttackError(ValueError):
     """An attack that cannot be measured; the message says what, expected, got and what to do."""
 
 
+class NotApplicableError(AttackError):
+    """An attack that turns out not to apply to this method; the message is the reason, and names no file."""
+
+
 class Embeddings(NamedTuple):
     """Faces as a recognizer sees them."""
 
@@ -65,6 +69,9 @@ class Attack(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: ClassVar[int] = 1
     """Raise it when equal parameters give other results."""
+    adaptive: ClassVar[bool] = False
+    """Whether the attacker knows the method and learns from it: one that finds clearly less than the ignorant attacker
+    is broken, and fails a sanity bound."""
 
     def inapplicable(self, *, sourced: bool) -> str:
         """Why this attack does not apply; empty where it does.
@@ -79,6 +86,7 @@ class Attack(BaseModel, ABC):
         """Attack, and write the result for every single probe into the folder `out`.
 
         Raises:
+            NotApplicableError: the method does not allow this attack; the run goes on, and the record says so.
             AttackError: the evidence does not allow this attack.
         """
 

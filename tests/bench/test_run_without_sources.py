@@ -82,8 +82,8 @@ def _record(folder: Path, method: str, recipe: str) -> results.RunRecord:
     return results.read(path)
 
 
-def test_both_attacks_are_run_by_default() -> None:
-    assert plan().attacks == ("ignorant", "other_image", "memorisation", "consistency")
+def test_attacks_on_sets_of_both_kinds_are_run_by_default() -> None:
+    assert plan().attacks == ("ignorant", "other_image", "alignment", "memorisation", "consistency")
 
 
 def test_a_method_without_sources_is_measured_by_what_it_memorised(folder: Path) -> None:
