@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from facebench.facemae.masking import random_mask
@@ -15,6 +20,7 @@ from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 BATCH = 32
+PEERS = ["facebench", "transformers"]
 CASES = [("tiny", 16), ("tiny", 8), ("small", 16)]
 
 
@@ -43,11 +49,8 @@ def finish() -> None:
         torch.cuda.synchronize()
 
 
-@pytest.mark.parametrize(("size", "patch"), CASES)
-@pytest.mark.parametrize("who", ["facebench", "transformers"])
-def test_training_step(benchmark, who, size, patch):
+def training_step(who: str, size: str, patch: int) -> Callable[[], None]:
     """Images in memory to changed weights: pixel loss on hidden patches, AdamW."""
-    benchmark.group = f"training step, {size}, patch {patch}, {DEVICE.type}"
     faces = images()
     if who == "transformers":
         theirs = peer(size, patch).train()
@@ -59,26 +62,66 @@ def test_training_step(benchmark, who, size, patch):
             plain.step()
             finish()
 
-    else:
-        how = Training(steps=1, lr=1e-4, compose="pasted", relation_weight=0, pixel_weight=1)
-        model = ours(size, patch).train()
-        losses, optimizer = Losses(model, how), adamw(model, lr=1e-4, weight_decay=0.05)
+        return step
+    how = Training(steps=1, lr=1e-4, compose="pasted", relation_weight=0, pixel_weight=1)
+    model = ours(size, patch).train()
+    losses, optimizer = Losses(model, how), adamw(model, lr=1e-4, weight_decay=0.05)
 
-        def step() -> None:
-            optimizer.zero_grad(set_to_none=True)
-            with autocast(DEVICE):
-                pixel, _ = losses(
-                    to_float(faces), random_mask(torch.arange(BATCH, device=DEVICE), model.architecture.patches, 0.75)
-                )
-            pixel.backward()
-            optimizer.step()
-            finish()
+    def own_step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(DEVICE):
+            pixel, _ = losses(
+                to_float(faces), random_mask(torch.arange(BATCH, device=DEVICE), model.architecture.patches, 0.75)
+            )
+        pixel.backward()
+        optimizer.step()
+        finish()
 
-    benchmark(step)
+    return own_step
 
 
 @pytest.mark.parametrize(("size", "patch"), CASES)
-@pytest.mark.parametrize("who", ["facebench", "transformers"])
+@pytest.mark.parametrize("who", PEERS)
+def test_training_step(benchmark, who, size, patch):
+    benchmark.group = f"training step, {size}, patch {patch}, {DEVICE.type}"
+    benchmark(training_step(who, size, patch))
+
+
+MEMORY = """
+import resource, sys
+sys.path.insert(0, {folder!r})
+from test_perf_rebuilder import training_step
+step = training_step({who!r}, {size!r}, {patch})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _ in range(3):
+    step()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is Linux's")
+@pytest.mark.parametrize(("size", "patch"), CASES)
+def test_training_takes_no_more_memory(benchmark, size, patch):
+    """MiB by which three steps raise a fresh process's peak, over model and images; a tenth is slack."""
+    if not benchmark.enabled:
+        pytest.skip("a benchmark; see --benchmark-enable")
+    folder = str(Path(__file__).parent)
+
+    def peak(who: str) -> int:
+        script = MEMORY.format(folder=folder, who=who, size=size, patch=patch)
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    benchmark.group = f"peak memory, {size}, patch {patch}"
+    found = {who: peak(who) for who in PEERS}
+    benchmark.extra_info["MiB"] = found
+    print(f"\npeak memory of a training step, {size}, patch {patch}: {found} MiB")
+    benchmark.pedantic(lambda: None)
+    assert found["facebench"] <= 1.1 * found["transformers"]
+
+
+@pytest.mark.parametrize(("size", "patch"), CASES)
+@pytest.mark.parametrize("who", PEERS)
 def test_deployment(benchmark, who, size, patch):
     """uint8 faces to uint8 rebuilt faces."""
     benchmark.group = f"deployment, {size}, patch {patch}, {DEVICE.type}"
