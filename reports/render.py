@@ -193,7 +193,8 @@ def _plain(group: Group) -> dict[str, Any]:
 
 
 def _plain_row(row: Row) -> dict[str, Any]:
-    kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst")}
+    kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst", "records")}
+    kept["records"] = [record.name for record in row.records]
     cells = [_plain_cell(cell) for cell in row.cells.values()]
     return {**kept, "cells": cells, "worst": _plain_cell(row.worst) if row.worst else None}
 
