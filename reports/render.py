@@ -83,13 +83,13 @@ def _table(group: Group) -> Table:
     header += [f"{measure.name} {on}" for on, measure in group.columns]
     rows = []
     for row in group.rows:
-        utility = "-" if row.utility is None or main is None else _number(row.utility, main)
+        utility = "-" if row.utility is None or main is None else number(row.utility, main)
         rows.append([
             f"{row.label}{' *' if row.front else ''}",
             *([utility] if mean else []),
             *("n/a" if on in row.inapplicable else _cell(row.cells.get((on, measure.name)))
               for on, measure in group.columns),
-            "-" if row.worst is None else f"{_number(row.worst.mean, row.worst.measure)} ({row.worst.on})",
+            "-" if row.worst is None else f"{number(row.worst.mean, row.worst.measure)} ({row.worst.on})",
             str(len(row.seeds)),
             ", ".join(row.marks) or "-",
         ])  # fmt: skip
@@ -113,7 +113,7 @@ def _caption(group: Group) -> str:
         if on in told or not counts:
             continue
         n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-        chances = sorted({_number(cell.chance, cell.measure) for cell in cells if cell.chance is not None})
+        chances = sorted({number(cell.chance, cell.measure) for cell in cells if cell.chance is not None})
         chance = f", chance {' to '.join(dict.fromkeys([chances[0], chances[-1]]))}" if chances else ""
         told[on] = f"{on}: n = {n}{chance}"
     shares = " Shares in %." if any(measure.unit == "share" for _, measure in group.columns) else ""
@@ -127,15 +127,15 @@ def _cell(cell: Cell | None) -> str:
     """A value with its uncertainty; a dash where there is none, never a zero."""
     if cell is None or not cell.values:
         return "-"
-    value = _number(cell.mean, cell.measure)
+    value = number(cell.mean, cell.measure)
     if cell.sd is not None:
-        return f"{value} (sd {_number(cell.sd, cell.measure)})"
+        return f"{value} (sd {number(cell.sd, cell.measure)})"
     if cell.interval is not None:
-        return f"{value} [{_number(cell.interval.low, cell.measure)}, {_number(cell.interval.high, cell.measure)}]"
+        return f"{value} [{number(cell.interval.low, cell.measure)}, {number(cell.interval.high, cell.measure)}]"
     return value
 
 
-def _number(value: float, measure: Measure) -> str:
+def number(value: float, measure: Measure) -> str:
     """Shares as percentages, with more digits where they are small."""
     if measure.unit != "share":
         return f"{value:.4g}"
