@@ -213,13 +213,17 @@ def _missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
 
 def _label(rows: Sequence[Row]) -> None:
     """Tell rows of one method apart by the parameters in which they differ."""
+    by_method: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        others = [other for other in rows if other.method == row.method and other is not row]
-        own = {**row.parameters, "version": row.version}
-        rest = [{**other.parameters, "version": other.version} for other in others]
-        differing = sorted(name for name, value in own.items() if any(other.get(name) != value for other in rest))
-        if differing:
-            row.label = f"{row.method} ({', '.join(f'{name}={_short(own[name])}' for name in differing)})"
+        by_method[row.method].append(row)
+    for members in by_method.values():
+        given = [{**row.parameters, "version": row.version} for row in members]
+        names = sorted({name for own in given for name in own})
+        differing = [name for name in names if any(own.get(name) != given[0].get(name) for own in given)]
+        for row, own in zip(members, given, strict=True):
+            told = [f"{name}={_short(own[name])}" for name in differing if name in own]
+            if told:
+                row.label = f"{row.method} ({', '.join(told)})"
 
 
 def _short(value: Any) -> str:

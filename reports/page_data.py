@@ -98,7 +98,7 @@ def _row(group: Group, row: Row, cells: list[str], name: str) -> dict[str, Any]:
     means = [row.cells[on, m.name].mean if (on, m.name) in row.cells else None for on, m in group.columns]
     spread = [row.utility] if len(cells) > len(means) + 4 else []  # the table has a column for the mean
     worst = row.worst.mean if row.worst and row.sourced else None  # leakage of another kind has no rank among these
-    keys = [row.label, *spread, *means, worst, len(row.seeds), min(trials, default=None), ", ".join(row.marks), group.recipe_hash, group.data_hash]  # fmt: skip
+    numbers = [*spread, *means, worst, len(row.seeds), min(trials, default=None)]
     return {
         "id": name,
         "label": row.label,
@@ -106,7 +106,7 @@ def _row(group: Group, row: Row, cells: list[str], name: str) -> dict[str, Any]:
         "kind": "bound" if row.method in BOUNDS else "method",
         "front": row.front,
         "cells": [row.label, *cells[1:-1], counts, cells[-1], group.recipe_hash, group.data_hash],
-        "keys": keys,
+        "keys": [row.label, *numbers, ", ".join(row.marks), group.recipe_hash, group.data_hash],
         "marks": list(row.marks),
         "reasons": [f"unreliable: {reason}" for reason in row.reasons]
         + [f"incomplete: {what}" for what in row.missing],
