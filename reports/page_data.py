@@ -150,6 +150,6 @@ def significant(values: list[float]) -> list[float]:
     """Numbers rounded to significant digits: a page need not carry seventeen."""
     full = np.asarray(values, dtype=np.float64)
     size = np.floor(np.log10(np.abs(full), out=np.zeros_like(full), where=full != 0))
-    places = 10.0 ** np.clip(DIGITS - 1 - size, 0, 300)
+    places = 10.0 ** np.clip(DIGITS - 1 - size, -300, 300)
     rounded: list[float] = (np.round(full * places) / places).tolist()
     return rounded
