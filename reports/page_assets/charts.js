@@ -34,6 +34,8 @@ const by = (scale, field) => ({ scale, field });
 function planeSpec({ points, chance, title, xTitle, yTitle, better, width, height }) {
   const ends = [...points.flatMap((p) => [p.x, p.left ?? p.x, p.right ?? p.x]), ...chance.utility];
   const [low, high] = ends.length ? [Math.min(...ends), Math.max(...ends)] : [0, 100];
+  const barred = [["bars-across", "left"], ["bars-down", "below"]] // the label transform stumbles over marks without items
+    .filter(([, end]) => points.some((p) => p[end] !== null)).map(([name]) => name);
   const pad = Math.max((high - low) * 0.07, 0.5);
   const deepest = 1.3 * Math.max(1, ...points.flatMap((p) => [p.y, p.above ?? p.y]), ...chance.leakage);
   const bars = (marked, x, y, x2, y2) => ({
@@ -61,8 +63,8 @@ function planeSpec({ points, chance, title, xTitle, yTitle, better, width, heigh
       { name: "y", type: "symlog", constant: 1, domain: [-0.12, deepest], range: [0, { signal: "height" }] },
     ],
     axes: [
-      { orient: "bottom", scale: "x", title: xTitle, grid: true, tickCount: Math.max(3, Math.round(width / 110)) },
-      { orient: "left", scale: "y", title: yTitle, grid: true, values: LEAKS, format: "~r" },
+      { orient: "bottom", scale: "x", aria: false, title: xTitle, grid: true, tickCount: Math.max(3, Math.round(width / 110)) },
+      { orient: "left", scale: "y", aria: false, title: yTitle, grid: true, values: LEAKS, format: "~r" },
     ],
     marks: [
       line("chance-x", { x: by("x", "value"), y: { value: 0 }, y2: { signal: "height" } }),
@@ -81,17 +83,21 @@ function planeSpec({ points, chance, title, xTitle, yTitle, better, width, heigh
           stroke: { field: "colour" }, strokeWidth: { value: 2 }, description: { field: "told" }, cursor: { value: "pointer" },
         } },
       },
-      {
-        type: "text", from: { data: "dots" }, interactive: false, aria: false,  // from marks: the transform asks where they are
-        encode: { update: { text: { field: "datum.label" }, fontSize: { value: 12 }, font: { value: FONT },
-                            fill: { value: "var(--ink)" }, limit: { value: 180 } } },
-        // a name without a free place is left out: focus and hover tell it
-        transform: [{
-          type: "label", size: { signal: "[width, height]" }, avoidMarks: ["bars-across", "bars-down"],
-          anchor: AWAY.flatMap(() => SIDES), offset: AWAY.flatMap((away) => SIDES.map(() => away)),
-        }],
-      },
+      ...(points.length ? [names(barred)] : []),
     ],
+  };
+}
+
+/** Names beside the points; one without a free place is left out: focus and hover tell it. */
+function names(barred) {
+  return {
+    type: "text", from: { data: "dots" }, interactive: false, aria: false, // from marks: the transform asks where they are
+    encode: { update: { text: { field: "datum.label" }, fontSize: { value: 12 }, font: { value: FONT }, fill: { value: "var(--ink)" },
+                        limit: { value: 180 } } },
+    transform: [{
+      type: "label", size: { signal: "[width, height]" }, avoidMarks: barred,
+      anchor: AWAY.flatMap(() => SIDES), offset: AWAY.flatMap((away) => SIDES.map(() => away)),
+    }],
   };
 }
 
@@ -119,8 +125,8 @@ function curvesSpec(curves, width) {
       { name: "dash", type: "ordinal", domain: lines, range: curves.map((curve) => DASHES[seeds.indexOf(curve.seed) % DASHES.length]) },
     ],
     axes: [
-      { orient: "bottom", scale: "x", title: x_label, grid: true, tickCount: 5, labelOverlap: "greedy", labelSeparation: 8, ...(wide ? { format: "~r" } : {}) },
-      { orient: "left", scale: "y", title: y_label, grid: true, tickCount: 5, format: share ? "~%" : "~r" },
+      { orient: "bottom", scale: "x", aria: false, title: x_label, grid: true, tickCount: 5, labelOverlap: "greedy", labelSeparation: 8, ...(wide ? { format: "~r" } : {}) },
+      { orient: "left", scale: "y", aria: false, title: y_label, grid: true, tickCount: 5, format: share ? "~%" : "~r" },
     ],
     legends: lines.length > 1 || curves[0].on ? [{ stroke: "hue", strokeDash: "dash", symbolType: "stroke", orient: "bottom",
       columns: width > 420 ? 2 : 1, symbolSize: 300 }] : [],

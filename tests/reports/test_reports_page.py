@@ -46,8 +46,8 @@ def test_the_page_holds_the_other_formats_and_the_cells_of_the_table_as_they_are
 
 def test_rows_of_other_recipes_or_data_are_groups_of_their_own() -> None:
     groups = page_data.groups(board(everything()))
-    assert len(groups) == 3
-    assert len({group["recipe"] + group["dataset"] for group in groups}) == 3
+    assert len(groups) == 4
+    assert len({group["recipe"] + group["dataset"] for group in groups}) == 4
 
 
 def test_every_choice_of_set_and_attacker_has_its_own_front() -> None:
