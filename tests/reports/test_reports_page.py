@@ -15,7 +15,7 @@ from facebench.bench import cli
 from facebench.reports import ledger, page_data, render
 from facebench.reports.leaderboard import board
 from facebench.reports.page import html
-from facebench.reports.places import bar, chances, leakage, utility
+from facebench.reports.places import chances, leakage, utility
 from facebench.reports.record import write
 from made_up import record
 from made_up_boards import everything, hostile
@@ -87,13 +87,14 @@ def test_places_are_those_of_the_cells_and_of_the_means() -> None:
     worst = leakage(alpha)
     assert (worst.value, worst.on) == (0.04, "ignorant")
     other = alpha.cells["other_image", "leak@1"]
+    assert other.sd is not None
     assert leakage(alpha, ("other_image", "leak@1")).bar == pytest.approx(
         (other.mean - other.sd, other.mean + other.sd)
     )
     assert chances(group, None, "utility") == [0.5]
     assert chances(group, ("ignorant", "leak@1"), "privacy") == [0.01]
-    (single,) = board([record(leak=0.001)])[0].rows
-    assert bar([single.worst], 0.001)[0] >= 0
+    (spread,) = board([record(seed=0, leak=0.001), record(seed=1, leak=0.009)])[0].rows
+    assert leakage(spread).bar == (0.0, pytest.approx(0.005 + spread.worst.sd))  # no bar below zero
 
 
 def test_significant_digits_keep_small_numbers_and_signs() -> None:

@@ -170,7 +170,7 @@ def test_an_opened_row_has_scores_curves_stages_checks_and_notes_of_every_seed(v
     page.locator("#table").get_by_role("button", name="alpha").click()
     page.wait_for_function("document.querySelectorAll('.details .chart svg').length === 4")
     chart = page.locator("tr.details:visible .chart").first
-    assert {"lfw, seed 0", "lfw, seed 1"} <= set(chart.locator("text").all_inner_texts())
+    assert {"lfw, seed 0", "lfw, seed 1"} <= set(chart.locator("text").all_text_contents())
 
 
 def test_files_are_saved_as_the_command_prints_them(visit, address) -> None:
