@@ -7,7 +7,7 @@ async function drawPlane(group, set, attack, rows) {
   const places = group.rows.map((row) => ({ row, useful: row.utility[set], leaky: row.leakage[attack] }));
   const there = places.filter((place) => place.useful && place.leaky);
   const front = new Set(group.fronts[set][attack].map((n) => group.rows[n].id));
-  const xTitle = `${group.measure}, ${group.sets[set]}${group.unit ? `, ${group.unit}` : ""}`;
+  const xTitle = `${group.measure} (${group.sets[set]})${group.unit ? `, ${group.unit}` : ""}`;
   const holder = at("plane");
   const width = Math.max(260, holder.clientWidth - 2);
   at("plane-says").textContent =

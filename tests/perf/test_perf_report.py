@@ -33,7 +33,8 @@ def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
         spec = {**source.method_spec, "parameters": {**source.method_spec["parameters"], "variant": n // SEEDS}}
         known = [s if s.value is None else s.model_copy(update={"value": shaken([s.value])[0]}) for s in source.scores]
         curves = [curve.model_copy(update={"y": shaken(curve.y)}) for curve in source.curves]
-        changes = {"name": name, "seed": n % SEEDS, "method_spec": spec, "scores": tuple(known), "curves": tuple(curves)}
+        changes = {"name": name, "seed": n % SEEDS, "method_spec": spec}
+        changes |= {"scores": tuple(known), "curves": tuple(curves)}
         (folder / f"{name}.json").write_text(source.model_copy(update=changes).model_dump_json(indent=1))
     return folder
 

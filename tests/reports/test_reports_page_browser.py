@@ -293,7 +293,7 @@ def test_the_published_records_make_a_picture(visit, tmp_path: Path) -> None:
     address = written(ledger.load(PUBLISHED), tmp_path / "board.html")
     page = visit(address)
     out = Path(os.environ.get("FACEBENCH_PICTURE") or tmp_path / "board.png")
-    page.screenshot(path=out, clip={"x": 0, "y": 0, "width": 1280, "height": 1360}, full_page=True)
+    page.screenshot(path=out, clip={"x": 0, "y": 0, "width": 1280, "height": 1430}, full_page=True)
     assert out.stat().st_size < 300_000
     timing = json.loads(page.evaluate("JSON.stringify(performance.getEntriesByType('navigation')[0])"))
     print(f"loaded in {timing['loadEventEnd']:.0f} ms, {Path(address.removeprefix('file://')).stat().st_size:,} bytes")
