@@ -128,8 +128,10 @@ def _privatize(command: argparse.ArgumentParser) -> None:
 
 
 def _report(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--format", choices=("md", "csv", "json"), default="md")
-    command.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the screen")
+    command.add_argument("--format", choices=("md", "csv", "json", "html"), default="md")
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="write there instead of to the screen (html: leaderboard.html)"
+    )
     command.add_argument("--plot", type=Path, metavar="FILE", help="also draw the privacy-utility plane, a PNG file")
     command.add_argument("--records", type=Path, metavar="DIR", help="records of another folder than the store's")
     _store(command)

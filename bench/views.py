@@ -29,7 +29,9 @@ _KINDS = {"methods": (Method,), "attacks": (Attack,), "metrics": (Metric,), "dat
 
 
 def report(args: argparse.Namespace) -> str:
-    """The board over all records, as text; empty where it was written to a file.
+    """The board over all records, as text; where it was written to a file, at most where that is.
+
+    A page is written to a file in any case: nobody reads it on a screen of text.
 
     Raises:
         RecordError: a record is damaged, or there is none.
@@ -46,13 +48,27 @@ def report(args: argparse.Namespace) -> str:
         from ..reports.figures import plane
 
         plane(found, args.plot)
+    if args.format == "html":
+        from ..reports.page import html
+
+        out = args.out or Path("leaderboard.html")
+        _write(out, html(found))
+        return f"{out.absolute()} holds the leaderboard: open it in a browser\n"
     shown = {"md": render.markdown, "csv": render.csv, "json": render.json}[args.format](found)
     if args.out is None:
         return shown if shown.endswith("\n") else shown + "\n"
-    partial = args.out.with_name(f".{args.out.name}.part")
-    partial.write_text(shown, encoding="utf-8")
-    partial.replace(args.out)
+    _write(args.out, shown)
     return ""
+
+
+def _write(path: Path, shown: str) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_text(shown, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def listing(kind: str | None, *, as_json: bool) -> str:

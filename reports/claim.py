@@ -21,6 +21,8 @@ PRIORS = ("masking", "gan")
 the table is compared too, but the claim says nothing of it."""
 AT_MOST = 0.5
 """The claimed ratio of errors."""
+MOST = 10
+"""Of more rows of the claimant, or of others, the best are compared: every pair of a thousand rows is no answer."""
 
 Leakage = Literal["no more", "more", "of another kind", "not measured"]
 
@@ -72,10 +74,15 @@ class Claim:
     """None where the data do not decide."""
     because: str
     """Why, in a few words."""
+    left_out: int
+    """Rows of the group, the claimant's or others, that were not compared since there are many better ones."""
 
 
 def claims(group: Group) -> tuple[Claim, ...]:
-    """The claim, for each row of the claimant's; none where it or every prior method is missing."""
+    """The claim, for each row of the claimant's; none where it or every prior method is missing.
+
+    Of many rows the best of either side take part, and the best of each prior method in any case.
+    """
     main = group.main
     if main is None or (main.better, main.unit) != ("higher", "share"):
         return ()
@@ -83,14 +90,18 @@ def claims(group: Group) -> tuple[Claim, ...]:
     others = [row for row in rows if row.method != CLAIMANT]
     if not any(row.method in PRIORS for row in others):
         return ()
-    return tuple(_claim(row, others, main.name) for row in rows if row.method == CLAIMANT)
+    claimants = [row for row in rows if row.method == CLAIMANT][:MOST]
+    firsts = [next((n for n, row in enumerate(others) if row.method == prior), 0) for prior in PRIORS]
+    compared = [row for n, row in enumerate(others) if n < MOST or n in firsts]
+    left_out = len(rows) - len(claimants) - len(compared)
+    return tuple(_claim(row, compared, main.name, left_out) for row in claimants)
 
 
-def _claim(row: Row, others: list[Row], measure: str) -> Claim:
+def _claim(row: Row, others: list[Row], measure: str, left_out: int) -> Claim:
     compared = tuple(_compare(row, other, measure) for other in others)
     best = next(comparison for comparison in compared if comparison.prior)
     holds, because = _verdict(best)
-    return Claim(row.label, compared, best, holds, because)
+    return Claim(row.label, compared, best, holds, because, left_out)
 
 
 def _compare(row: Row, other: Row, measure: str) -> Comparison:

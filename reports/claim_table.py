@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from .claim import AT_MOST, Claim, Comparison, Ratio
+from .claim import AT_MOST, MOST, Claim, Comparison, Ratio
 
 
 class ClaimTable(NamedTuple):
@@ -28,6 +28,7 @@ def claim_table(claims: Sequence[Claim]) -> ClaimTable | None:
     compared = [(claim, comparison) for claim in claims for comparison in claim.comparisons]
     sets = {ratio.on: None for _, comparison in compared for ratio in comparison.ratios if ratio.on != "mean"}
     mean = ["mean"] if len(sets) > 1 else []
+    left = claims[0].left_out
     rows = []
     for claim, comparison in compared:
         by_set = {ratio.on: ratio for ratio in comparison.ratios}
@@ -39,7 +40,8 @@ def claim_table(claims: Sequence[Claim]) -> ClaimTable | None:
     return ClaimTable(
         header=["errors", "of the paper", *sets, *mean, "leakage"],
         rows=rows,
-        caption=_caption([ratio for _, comparison in compared for ratio in comparison.ratios]),
+        caption=_caption([ratio for _, comparison in compared for ratio in comparison.ratios])
+        + (f" Only the {MOST} best rows of either side are compared; {left} more are not." if left else ""),
         verdicts=[_told(claim) for claim in claims],
     )
 
@@ -53,6 +55,7 @@ def plain(claims: Sequence[Claim]) -> list[dict[str, Any]]:
             "best_prior": claim.best.other,
             "holds": claim.holds,
             "because": claim.because,
+            "left_out": claim.left_out,
             "comparisons": [
                 {**asdict(comparison), "ratios": [_plain_ratio(ratio) for ratio in comparison.ratios]}
                 for comparison in claim.comparisons

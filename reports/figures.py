@@ -5,13 +5,13 @@ Drawn with matplotlib's objects, not `pyplot`: no window, no global state.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .entries import MOST_POINTS, log_lines, word
-from .leaderboard import BOUNDS, Board, Cell, Group, Row
+from .leaderboard import BOUNDS, Board, Group, Row
+from .places import Place, chances, leakage, utility
 from .record import Curve, RunRecord
 
 if TYPE_CHECKING:
@@ -147,19 +147,22 @@ def plane(board: Board, out: Path) -> Path:
 def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
     """Rows of a group as points, and where their names belong."""
     points = []
+    front: list[tuple[float, float]] = []
     kinds: dict[str, Any] = {}
     axes.set_yscale("symlog", linthresh=1, linscale=0.5)
     for row in group.rows:
-        place = _place(row)
+        place = _place(row, group)
         if place is None:
             continue
+        x, y = (100 * side.value for side in place)
         kind = "bound" if row.method in BOUNDS else "on the front" if row.front else "not on the front"
         if row.reasons:
             kind += ", unreliable"
         drawn = axes.errorbar(
-            *place,
-            xerr=_reach(_sets(row, group), place[0]),
-            yerr=_reach([row.worst] if row.worst else [], place[1]),
+            x,
+            y,
+            xerr=_reach(place[0]),
+            yerr=_reach(place[1]),
             fmt="s" if row.method in BOUNDS else "o",
             color="0.5" if row.method in BOUNDS else COLOURS[0] if row.front else COLOURS[1],
             markersize=6,
@@ -168,8 +171,10 @@ def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
             capsize=2,
         )
         kinds.setdefault(kind, drawn)
-        points.append((*place, row.label))
-    front = sorted(p for p in (_place(row) for row in group.rows if row.front) if p is not None)
+        points.append((x, y, row.label))
+        if row.front:
+            front.append((x, y))
+    front.sort()
     axes.plot([x for x, _ in front], [y for _, y in front], color=COLOURS[0], linewidth=1, alpha=0.5, zorder=0)
     _chance(axes, group)
     missing = len(group.rows) - len(points)
@@ -189,48 +194,23 @@ def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
     return points
 
 
-def _sets(row: Row, group: Group) -> list[Cell]:
-    """The numbers that a row's utility is the mean of."""
-    return [cell for cell in row.cells.values() if group.main and cell.measure.name == group.main.name]
-
-
-def _reach(cells: Sequence[Cell], at: float) -> list[list[float]] | None:
-    """How far the bars of a mean reach down and up, in %: intervals of one seed or deviations over several.
-
-    Those of several sets are added as of independent errors.
-    """
-    reaches = []
-    for cell in cells:
-        if cell.interval:
-            reaches.append((100 * (cell.mean - cell.interval.low), 100 * (cell.interval.high - cell.mean)))
-        elif cell.sd is not None:
-            reaches.append((100 * cell.sd, 100 * cell.sd))
-        else:
-            return None
-    if not reaches:
-        return None
-    down, up = (math.hypot(*(max(0.0, reach) for reach in side)) / len(reaches) for side in zip(*reaches, strict=True))
-    return [[min(down, at)], [up]]
+def _reach(place: Place) -> list[list[float]] | None:
+    """How far the bar of a number reaches down and up, in %."""
+    return [[100 * (place.value - place.bar[0])], [100 * (place.bar[1] - place.value)]] if place.bar else None
 
 
 def _chance(axes: Axes, group: Group) -> None:
     """What guessing gives, on both sides, as thin lines."""
     style: dict[str, Any] = {"color": "0.6", "linestyle": ":", "linewidth": 1, "zorder": 0}
-    means = [[c.chance for c in _sets(row, group) if c.chance is not None] for row in group.rows]
-    for utility in {round(100 * sum(found) / len(found), 6) for found in means if found}:
-        axes.axvline(utility, **style)
-    for leakage in {
-        row.worst.chance for row in group.rows if row.sourced and row.worst and row.worst.chance is not None
-    }:
-        axes.axhline(100 * leakage, **style)
+    for value in chances(group, None, "utility"):
+        axes.axvline(100 * value, **style)
+    for value in chances(group, None, "privacy"):
+        axes.axhline(100 * value, **style)
 
 
-def _place(row: Row) -> tuple[float, float] | None:
-    if (
-        row.utility is None or row.worst is None or not row.sourced
-    ):  # of those without sources leakage is another number
-        return None
-    return 100 * row.utility, 100 * row.worst.mean
+def _place(row: Row, group: Group) -> tuple[Place, Place] | None:
+    found = utility(row, group), leakage(row)
+    return (found[0], found[1]) if found[0] and found[1] else None
 
 
 def _name(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:

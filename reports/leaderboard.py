@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from .record import Interval, Measure, RunRecord, Score
@@ -77,6 +79,14 @@ class Row:
     """Mean over verification sets of the first headline utility; None where a set has no number."""
     front: bool = False
     """Whether no other row is as good on both sides and better on one; never that of a row without sources."""
+    records: tuple[RunRecord, ...] = ()
+    """What the row was made from, one a seed."""
+
+    @property
+    def leaks(self) -> list[Cell]:
+        """What the worst leakage is the worst of."""
+        kind = ("privacy", "lower", "share")
+        return [c for c in self.cells.values() if (c.measure.side, c.measure.better, c.measure.unit) == kind]
 
 
 @dataclass
@@ -175,6 +185,7 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
         reasons=reasons,
         missing=tuple(missing),
         seconds=statistics.fmean(sum(stage.seconds for stage in record.stages) for record in kept),
+        records=tuple(kept),
     )
 
 
@@ -202,13 +213,17 @@ def _missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
 
 def _label(rows: Sequence[Row]) -> None:
     """Tell rows of one method apart by the parameters in which they differ."""
+    by_method: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        others = [other for other in rows if other.method == row.method and other is not row]
-        own = {**row.parameters, "version": row.version}
-        rest = [{**other.parameters, "version": other.version} for other in others]
-        differing = sorted(name for name, value in own.items() if any(other.get(name) != value for other in rest))
-        if differing:
-            row.label = f"{row.method} ({', '.join(f'{name}={_short(own[name])}' for name in differing)})"
+        by_method[row.method].append(row)
+    for members in by_method.values():
+        given = [{**row.parameters, "version": row.version} for row in members]
+        names = sorted({name for own in given for name in own})
+        differing = [name for name in names if any(own.get(name) != given[0].get(name) for own in given)]
+        for row, own in zip(members, given, strict=True):
+            told = [f"{name}={_short(own[name])}" for name in differing if name in own]
+            if told:
+                row.label = f"{row.method} ({', '.join(told)})"
 
 
 def _short(value: Any) -> str:
@@ -220,26 +235,41 @@ def _short(value: Any) -> str:
 def _headline(row: Row, sets: Sequence[tuple[str, str]]) -> None:
     if sets and all(key in row.cells for key in sets):
         row.utility = statistics.fmean(row.cells[key].mean for key in sets)
-    leaks = [
-        cell
-        for cell in row.cells.values()
-        if (cell.measure.side, cell.measure.better, cell.measure.unit) == ("privacy", "lower", "share")
-    ]
-    row.worst = max(leaks, key=lambda cell: cell.mean, default=None)
+    row.worst = max(row.leaks, key=lambda cell: cell.mean, default=None)
 
 
 def _front(rows: Sequence[Row], sign: float) -> None:
-    """Mark the rows that no other row beats: at least as good on both sides, and better on one.
+    """Mark the rows on the front of the headline numbers."""
+    places = [
+        (sign * row.utility, row.worst.mean) if row.utility is not None and row.worst is not None else None
+        for row in rows
+    ]
+    for row, best in zip(rows, front(rows, places), strict=True):
+        row.front = best
+
+
+def front(rows: Sequence[Row], places: Sequence[tuple[float, float] | None]) -> list[bool]:
+    """Which rows no other row beats: at least as good on both sides, and better on one.
 
     Bounds are no competitors: they are not on the front, though a method may be beaten by one. Rows that are
     unreliable or incomplete have no place: a broken attack must not look like privacy. Nor have rows without
     sources, whose leakage is no number that could be compared with the others'.
+
+    Args:
+        rows: that may be compared.
+        places: of each row utility, where more is better, and leakage; None where one is missing.
     """
     ranked = [
-        (row, sign * row.utility, row.worst.mean)
-        for row in rows
-        if row.utility is not None and row.worst is not None and row.sourced and not row.reasons and not row.missing
+        (-place[0], place[1], n)
+        for n, (row, place) in enumerate(zip(rows, places, strict=True))
+        if place and row.sourced and not row.reasons and not row.missing
     ]
-    for row, useful, leaky in ranked:
-        beaten = any(u >= useful and w <= leaky and (u > useful or w < leaky) for _, u, w in ranked)
-        row.front = row.method not in BOUNDS and not beaten
+    found = [False] * len(rows)
+    least = math.inf  # leakage of all that is more useful
+    for _, equals in groupby(sorted(ranked), key=lambda entry: entry[0]):
+        members = list(equals)
+        here = members[0][1]
+        for _, leakage, n in members:
+            found[n] = leakage == here < least and rows[n].method not in BOUNDS
+        least = min(least, here)
+    return found

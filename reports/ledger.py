@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from .record import RecordError, RunRecord, plain, read
+from .record import RecordError, RunRecord, read
 
 MARKER = ".mirror.json"
 """End of the name of the small files beside records that say where a record was mirrored to."""
 _LARGEST = 32 << 20
+_OPEN = {name for name, field in RunRecord.model_fields.items() if "Any" in str(field.annotation)}
+"""What may hold anything; all other numbers are finite by their type."""
 
 __all__ = ["MARKER", "RecordError", "load", "paths"]
 
@@ -56,7 +59,7 @@ def _load(path: Path) -> RunRecord:
             "count twice: rename it or move it out of the folder"
         )
     try:
-        plain(record.model_dump())
+        json.dumps(record.model_dump(include=_OPEN), allow_nan=False)
     except ValueError as error:
         raise RecordError(
             f"record {path}: expected finite numbers, got NaN or an infinite one ({error}); no run writes such a "

@@ -28,7 +28,7 @@ def wanted() -> list[Requirement]:
 def test_packages_are_the_folders_of_the_tree() -> None:
     found = {"facebench"}
     for folder in FOLDERS:
-        files = (file for suffix in ("py", "yaml", "json") for file in (ROOT / folder).rglob(f"*.{suffix}"))
+        files = (file for suffix in ("py", "yaml", "json", "html") for file in (ROOT / folder).rglob(f"*.{suffix}"))
         inside = (file.relative_to(ROOT).parent.parts for file in files if PUBLISHED not in file.parents)
         found |= {".".join(["facebench", *parts]) for parts in inside}
     listed = PROJECT["tool"]["setuptools"]["packages"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from facebench.reports import render
-from facebench.reports.claim import Claim, claims
+from facebench.reports.claim import MOST, Claim, claims
+from facebench.reports.claim_table import claim_table
 from facebench.reports.compared import Errors, error_ratio, newcombe
 from facebench.reports.leaderboard import board
 from facebench.reports.record import Measure, RunRecord, Score
@@ -230,3 +231,21 @@ def test_negative_numbers_are_no_formulas_and_have_no_sign_where_they_round_to_z
     (line,) = [line for line in render.csv(board([synthetic("gan", 0.9, memorised=-0.25)])).splitlines()
                if "memorised" in line]  # fmt: skip
     assert ",-0.25,,-0.25," in line
+
+
+def test_of_very_many_rows_the_best_are_compared_and_the_best_of_each_prior_method() -> None:
+    rows = [record("facemae", accuracy=0.9, parameters={"n": n}) for n in range(MOST + 3)]
+    rows += [record(f"other_{n}", accuracy=0.8) for n in range(MOST + 5)]
+    rows += [record("masking", accuracy=0.6), record("masking", accuracy=0.59, parameters={"n": 1})]
+    (group,) = board(rows)
+    found = claims(group)
+    assert len(found) == MOST
+    for claim in found:
+        assert [c.other.split()[0] for c in claim.comparisons if c.prior] == ["masking"]
+        assert len(claim.comparisons) == MOST + 1
+        assert claim.best.other.startswith("masking")
+        assert claim.left_out == 3 + 5 + 1
+    table = claim_table(found)
+    assert table is not None
+    assert "9 more are not" in table.caption
+    assert "more are not" not in claim_table(claims(board([record("facemae"), record("masking")])[0])).caption

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from facebench.reports import figures
 from facebench.reports.figures import draw, plane
 from facebench.reports.leaderboard import board
+from facebench.reports.places import bar
 from facebench.reports.record import Curve
 from made_up import record
 
@@ -113,7 +115,7 @@ def test_bars_on_the_plane_are_those_of_the_numbers() -> None:
     (across, down) = (line.get_segments()[0] for line in axes.containers[0][2])
     assert np.allclose(across[:, 0], [100 * cell.interval.low, 100 * cell.interval.high])
     assert np.allclose(down[:, 1], [100 * worst.interval.low, 100 * worst.interval.high])
-    assert figures._reach([cell] * 4, 80)[1][0] == 100 * (cell.interval.high - cell.mean) / 2
+    assert bar([cell] * 4, 0.8)[1] == pytest.approx(0.8 + (cell.interval.high - cell.mean) / 2)
     dotted = [line.get_xydata().tolist() for line in axes.lines if line.get_linestyle() == ":"]
     assert [[50.0, 0.0], [50.0, 1.0]] in dotted
     assert [[0.0, 1.0], [1.0, 1.0]] in dotted
