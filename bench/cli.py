@@ -128,7 +128,13 @@ def _privatize(command: argparse.ArgumentParser) -> None:
 
 
 def _report(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--format", choices=("md", "csv", "json", "html"), default="md")
+    command.add_argument("--format", choices=("md", "csv", "json", "latex", "html"), default="md")
+    command.add_argument("--compact", action="store_true", help="narrow tables, for a README (md, latex)")
+    command.add_argument(
+        "--verify",
+        action="store_true",
+        help="check the records instead: digests, sums, and metrics from what the store kept",
+    )
     command.add_argument(
         "--out", type=Path, metavar="FILE", help="write there instead of to the screen (html: leaderboard.html)"
     )
@@ -184,6 +190,12 @@ def _do_privatize(args: argparse.Namespace) -> int:
 
 
 def _do_report(args: argparse.Namespace) -> int:
+    if args.verify:
+        from .audit import audit
+
+        text, sound = audit(args)
+        print(text, end="")
+        return OK if sound else FAILED
     from .views import report
 
     text = report(args)

@@ -122,7 +122,7 @@ def _measured(about: About) -> str:
         _table(("measure", "on", "value", "95 % interval", "chance", "trials"), rows),
         f"Attackers run: {', '.join(map(_line, record.attackers)) or 'none'}.",
     ]
-    lines += [f"**Not to be relied on**: {_line(c.name)}: {_line(c.says)}" for c in record.checks if not c.passed]
+    lines += [f"**Not to be relied on**: {_line(flaw)}" for flaw in record.flaws]
     return "\n\n".join(lines)
 
 

@@ -72,12 +72,14 @@ def run(plan: Plan, steps: Steps, store: Store, *, display: Display) -> Outcome:
         stage = _make(steps, store, step, display)
         done.append(stage)
     steps.forget()
-    record = _record(plan, steps, done)
+    record = results.sealed(_record(plan, steps, done))
     folder = store.root / "records"
     path = folder / f"{record.name}.json"
-    kept = _equal(record, path)
-    if kept:
+    kept = _kept(path)
+    if kept and _essence(kept) == _essence(record):
         return Outcome(kept, path, steps, new=False)
+    if kept and kept.unreliable:  # people put it there, and only they take it away
+        record = record.model_copy(update={"unreliable": kept.unreliable})
     return Outcome(record, results.write(record, folder), steps, new=True)
 
 
@@ -203,18 +205,18 @@ def _without_paths(plan: Plan) -> dict[str, Any]:
     return plain
 
 
-def _equal(record: RunRecord, path: Path) -> RunRecord | None:
-    """The record that is there, where only time, machine and what was cached differ."""
+def _kept(path: Path) -> RunRecord | None:
+    """The record that is there, if it is sound."""
     try:
-        kept = results.read(path)
+        return results.read(path)
     except results.RecordError:
         return None
 
-    def essence(of: RunRecord) -> dict[str, Any]:
-        shown = of.model_dump(mode="json", exclude={"created", "machine", "stages"})
-        return {**shown, "stages": [(stage.name, stage.key, stage.seconds) for stage in of.stages]}
 
-    return kept if essence(kept) == essence(record) else None
+def _essence(record: RunRecord) -> dict[str, Any]:
+    """What makes two records equal: all but time, machine, what was cached, and what people said of it."""
+    shown = record.model_dump(mode="json", exclude={"created", "machine", "stages", "digest", "unreliable"})
+    return {**shown, "stages": [(stage.name, stage.key, stage.seconds) for stage in record.stages]}
 
 
 def _machine() -> dict[str, Any]:

@@ -59,9 +59,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
                 table.add_row(*[escape(cell) for cell in _cells(score)])
         lines += ["", f"[italic]{title}[/]", table]
     lines += ["", *map(escape, _not_run(record))]
-    for check in record.checks:
-        if not check.passed:
-            lines.append(f"[bold red]unreliable[/] {escape(f'{check.name}: {check.says}')}")
+    lines += [f"[bold red]unreliable[/] {escape(flaw)}" for flaw in record.flaws]
     made = sum(stage.seconds for stage in record.stages)
     cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
     lines.append(escape(f"record {outcome.path} ({cached})"))

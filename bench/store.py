@@ -132,6 +132,24 @@ class Store:
         self._forced.add((name, path.name))
         return _open(name, path, cached=False)
 
+    def verified(self, name: str, key: str) -> Path | None:
+        """The folder of a stage whose every byte is as it was made; None where it is not there.
+
+        Raises:
+            StoreError: the stage was changed, or its key does not follow from its inputs.
+        """
+        path = self.root / "stages" / name / key
+        if not (path / _TRACE).is_file():
+            return None
+        _open(name, path, cached=True, thorough=True)
+        inputs = json.loads((path / _TRACE).read_bytes())["inputs"]
+        if self.key(name, inputs) != key:
+            raise StoreError(
+                f"stage {name} in {path}: expected the key {self.key(name, inputs)} of its inputs; "
+                f"{_TRACE} was changed after it was made: delete the folder"
+            )
+        return path
+
     def keep(self, path: Path, text: str) -> None:
         """Write a small file of the store whole or not at all.
 
@@ -190,8 +208,15 @@ def _replace(partial: Path, path: Path) -> None:
         partial.rename(path)
 
 
-def _open(name: str, path: Path, *, cached: bool) -> Stage:
-    """Check that a stage is as it was made: names and sizes always, content where the time stamp differs."""
+def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Stage:
+    """Check that a stage is as it was made: names and sizes always, content where the time stamp differs.
+
+    Args:
+        name: of the stage.
+        path: its folder.
+        cached: whether it was there already.
+        thorough: check the content whatever the time stamp.
+    """
     remedy = f"delete the folder {path} or run again with --force {name.split('/', maxsplit=1)[0]}"
     try:
         trace = json.loads((path / _TRACE).read_bytes())
@@ -204,7 +229,8 @@ def _open(name: str, path: Path, *, cached: bool) -> Stage:
             )
         for relative, (size, stamp, content) in files.items():
             state = there[relative].stat()
-            same = state.st_size == size and (state.st_mtime_ns == stamp or file_digest(there[relative]) == content)
+            trusted = state.st_mtime_ns == stamp and not thorough
+            same = state.st_size == size and (trusted or file_digest(there[relative]) == content)
             if not same:
                 raise StoreError(
                     f"stage {name} in {path}: {relative} was changed after it was made "

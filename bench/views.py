@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from ..datasets import cards
 from ..datasets.base import DataError, FaceSource, PairSource
 from ..methods.base import Method
 from ..reports import ledger
+from . import outfile
 from .attacks.base import Attack
 from .config import recipes
 from .metrics.base import Metric
@@ -21,6 +24,7 @@ from .show import text
 
 if TYPE_CHECKING:
     from ..datasets.check import Report
+    from ..reports import leaderboard
 
 SHOWN = 5
 """How many places of one kind of trouble are listed; --json has all."""
@@ -35,40 +39,47 @@ def report(args: argparse.Namespace) -> str:
 
     Raises:
         RecordError: a record is damaged, or there is none.
+        OutputError: a file to be written is there and is no board.
         OSError: the file cannot be written.
     """
-    from ..reports import leaderboard, render
+    from ..reports import leaderboard, render, thirdparty
 
+    if args.format == "html" and args.out is None:
+        args.out = Path("leaderboard.html")
+    for option in ("out", "plot"):
+        if getattr(args, option):
+            outfile.check(getattr(args, option), f"--{option}")
     folder = args.records or args.store / "records"
     records = ledger.load(folder)
     if not records:
         raise ledger.RecordError(f"records {folder}: expected at least one record, got none; make one with `bench run`")
-    found = leaderboard.board(records)
+    found = leaderboard.board(records, thirdparty.load(folder, records))
+    if args.compact and args.format not in ("md", "latex"):
+        raise outfile.OutputError(f"--compact: expected with --format md or latex, got --format {args.format}")
     if args.plot:
         from ..reports.figures import plane
 
         plane(found, args.plot)
-    if args.format == "html":
-        from ..reports.page import html
-
-        out = args.out or Path("leaderboard.html")
-        _write(out, html(found))
-        return f"{out.absolute()} holds the leaderboard: open it in a browser\n"
-    shown = {"md": render.markdown, "csv": render.csv, "json": render.json}[args.format](found)
+    formats: dict[str, Callable[[leaderboard.Board], str]] = {
+        "md": partial(render.markdown, compact=args.compact),
+        "latex": partial(render.latex, compact=args.compact),
+        "csv": render.csv,
+        "json": render.json,
+        "html": _page,
+    }
+    shown = formats[args.format](found)
     if args.out is None:
         return shown if shown.endswith("\n") else shown + "\n"
-    _write(args.out, shown)
+    outfile.write(args.out, shown)
+    if args.format == "html":
+        return f"{args.out.absolute()} holds the leaderboard: open it in a browser\n"
     return ""
 
 
-def _write(path: Path, shown: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_text(shown, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def _page(board: leaderboard.Board) -> str:
+    from ..reports.page import html
+
+    return html(board)
 
 
 def listing(kind: str | None, *, as_json: bool) -> str:

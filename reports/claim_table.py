@@ -42,7 +42,7 @@ def claim_table(claims: Sequence[Claim]) -> ClaimTable | None:
         rows=rows,
         caption=_caption([ratio for _, comparison in compared for ratio in comparison.ratios])
         + (f" Only the {MOST} best rows of either side are compared; {left} more are not." if left else ""),
-        verdicts=[_told(claim) for claim in claims],
+        verdicts=[claim_told(claim) for claim in claims],
     )
 
 
@@ -101,7 +101,8 @@ def _caption(ratios: Sequence[Ratio]) -> str:
     )
 
 
-def _told(claim: Claim) -> str:
+def claim_told(claim: Claim) -> str:
+    """What became of a claim, in two sentences."""
     best, word = claim.best, {True: "holds", False: "does not hold", None: "is open"}[claim.holds]
     text = (
         f"The paper's claim {word} here for `{claim.claimant}`: at no more leakage than the best prior method "

@@ -81,7 +81,6 @@ def _score(score: Score, value: float) -> dict[str, float]:
 
 def tags(record: RunRecord) -> dict[str, str]:
     """What runs are filtered by, and what a reader has to be told."""
-    failed = [f"{check.name}: {check.says}" for check in record.checks if not check.passed]
     found = {
         "facebench.record": record.name,
         "facebench.layout": str(record.layout),
@@ -93,11 +92,11 @@ def tags(record: RunRecord) -> dict[str, str]:
         "seed": str(record.seed),
         "attackers": ", ".join(record.attackers),
         "overlap": record.overlap,
-        "unreliable": "yes" if failed else "no",
+        "unreliable": "yes" if record.flaws else "no",
     }
     found.update((f"stage.{word(stage.name)}", stage.key) for stage in record.stages)
     found.update((f"machine.{name}", value) for name, value in _flat(record.machine))
-    told = [f"* check failed: {text}" for text in failed] + [f"* {note}" for note in record.notes]
+    told = [f"* unreliable: {flaw}" for flaw in record.flaws] + [f"* {note}" for note in record.notes]
     if told:
         found["mlflow.note.content"] = "\n".join(told)
     return {name[:LONGEST_NAME]: value[:4000] for name, value in found.items()}

@@ -7,17 +7,16 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
+from .marks import BOUNDS, IGNORANT, NO_SOURCES, attackers, marks, missing, reasons
 from .record import Interval, Measure, RunRecord, Score
+from .thirdparty import ThirdPartyAttack
 
-IGNORANT = frozenset({"ignorant", "other_image", "memorisation", "consistency"})
-"""Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
-NO_SOURCES = "no sources: leakage is memorisation"
-BOUNDS = {"original": "upper bound", "noise": "lower bound"}
-"""Methods that mark the ends of both scales; no competitors, so not on the front."""
+__all__ = ["BOUNDS", "IGNORANT", "NO_SOURCES", "SIDES", "Board", "Cell", "Group", "Row", "board"]
+
 SIDES = ("utility", "privacy", "cost")
 """The order of columns."""
 
@@ -37,6 +36,10 @@ class Cell:
     interval: Interval | None
     """Of one seed's value; None with several seeds, whose spread says more."""
     chance: float | None
+    by: str = ""
+    """Who made the attack, where it was not the run."""
+    link: str = ""
+    """Where it is described, an address of http or https."""
 
     @property
     def mean(self) -> float:
@@ -60,7 +63,7 @@ class Row:
     """Of the method: raised when equal parameters give other images."""
     seeds: tuple[int, ...]
     cells: dict[tuple[str, str], Cell]
-    """By what it was measured on and the measure's name."""
+    """By what it was measured on and the measure's name; those of third parties too, which are no columns."""
     attackers: tuple[str, ...]
     inapplicable: tuple[str, ...]
     """Attacks that do not apply to the method."""
@@ -68,13 +71,13 @@ class Row:
     """Whether private faces were made from originals; leakage of those that were not is another quantity."""
     marks: tuple[str, ...]
     reasons: tuple[str, ...]
-    """Why a row is unreliable: the sanity bounds that failed."""
+    """Why a row is unreliable: the sanity bounds that failed, and what people found later, with the link."""
     missing: tuple[str, ...]
     """Which headline numbers are missing, and why."""
     seconds: float
     """What making all stages took, mean over seeds."""
     worst: Cell | None = None
-    """The headline: the highest leakage over the attacks run."""
+    """The headline: the highest leakage over the attacks run, third parties' too."""
     utility: float | None = None
     """Mean over verification sets of the first headline utility; None where a set has no number."""
     front: bool = False
@@ -109,20 +112,29 @@ class Group:
 
 
 Board = tuple[Group, ...]
+Others = Mapping[str, list[ThirdPartyAttack]]
+"""Third parties' attacks by the record they attack."""
 
 
-def board(records: Iterable[RunRecord]) -> Board:
+def board(records: Iterable[RunRecord], attacks: Iterable[ThirdPartyAttack] = ()) -> Board:
     """Rows from records, in whatever order; those of different data, recipe, judge or attacks never share a rank.
 
     Within a group, rows come with the best utility first, those without it last.
+
+    Args:
+        records: one a run.
+        attacks: of third parties on these records, as `thirdparty.load` checked them.
     """
     groups: dict[tuple[str, ...], list[RunRecord]] = defaultdict(list)
     for record in sorted(records, key=lambda r: (r.created, r.name)):
         groups[record.dataset, record.recipe, record.recipe_hash, record.data_hash].append(record)
-    return tuple(_group(key, members) for key, members in sorted(groups.items()))
+    others: dict[str, list[ThirdPartyAttack]] = defaultdict(list)
+    for attack in attacks:
+        others[attack.against.record].append(attack)
+    return tuple(_group(key, members, others) for key, members in sorted(groups.items()))
 
 
-def _group(key: tuple[str, ...], records: Sequence[RunRecord]) -> Group:
+def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -> Group:
     by_method: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         by_method[json.dumps([record.method, record.method_spec], sort_keys=True)].append(record)
@@ -130,7 +142,7 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord]) -> Group:
     columns = sorted(found.values(), key=lambda c: SIDES.index(c[1].side))  # stable: else in the records' order
     # a set on which no row has a number (too few pairs, say) is nobody's fault, and takes nobody's mean away
     alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
-    rows = [_row(sorted(members, key=lambda r: r.seed), alive) for members in by_method.values()]
+    rows = [_row(sorted(members, key=lambda r: r.seed), alive, others) for members in by_method.values()]
     _label(rows)
     main = next((measure for _, measure in columns if measure.side == "utility"), None)
     sets = [(on, main.name) for on, measure in alive if main and measure.name == main.name]
@@ -144,7 +156,7 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord]) -> Group:
     return Group(dataset, recipe, recipe_hash, data_hash, judge, tuple(columns), rows)
 
 
-def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -> Row:
+def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]], others: Others) -> Row:
     latest = {record.seed: record for record in records}  # of equal runs, the last one
     kept = list(latest.values())
     scores: dict[tuple[str, str], dict[int, Score]] = defaultdict(dict)
@@ -152,41 +164,43 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]]) -
         for score in record.scores:
             if score.measure.headline and score.value is not None:
                 scores[score.on, score.measure.name][record.seed] = score
-    missing = [text for on, measure in columns if (text := _missing(measure, on, kept))]
-    reasons = tuple(dict.fromkeys(f"{c.name}: {c.says}" for r in kept for c in r.checks if not c.passed))
-    marks = [BOUNDS[kept[0].method]] if kept[0].method in BOUNDS else []
-    if reasons:
-        marks.append("unreliable")
-    if missing:
-        marks.append("incomplete")
-    attackers = tuple(dict.fromkeys(name for record in kept for name in record.attackers))
-    inapplicable = tuple(dict.fromkeys(name for record in kept for name in record.not_run))
-    from_originals = all(record.sourced for record in kept)
-    if not from_originals:
-        marks.append(NO_SOURCES)
-    if attackers and set(attackers) <= IGNORANT:
-        marks.append("ignorant-only")
-    if len(kept) == 1:
-        marks.append("one seed")
-    if any(sum(record.skipped.values()) for record in kept):
-        marks.append("images skipped")
-    marks += [note.partition(":")[0] for note in dict.fromkeys(note for r in kept for note in r.notes)]
+    cells = {key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores}
+    foreign = [attack for record in kept for attack in others.get(record.name, ())]
+    lacking = tuple(text for on, measure in columns if (text := missing(measure, on, kept)))
+    why = reasons(kept)
     return Row(
         label=kept[0].method,
         method=kept[0].method,
         parameters=dict(kept[0].method_spec.get("parameters", {})),
         version=kept[0].method_spec.get("version"),
         seeds=tuple(latest),
-        cells={key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores},
-        attackers=attackers,
-        inapplicable=inapplicable,
-        sourced=from_originals,
-        marks=tuple(marks),
-        reasons=reasons,
-        missing=tuple(missing),
+        cells={**cells, **_foreign_cells(kept, others)},
+        attackers=tuple(dict.fromkeys([*attackers(kept), *(attack.attack for attack in foreign)])),
+        inapplicable=tuple(dict.fromkeys(name for record in kept for name in record.not_run)),
+        sourced=all(record.sourced for record in kept),
+        marks=marks(kept, foreign, unreliable=bool(why), incomplete=bool(lacking)),
+        reasons=why,
+        missing=lacking,
         seconds=statistics.fmean(sum(stage.seconds for stage in record.stages) for record in kept),
         records=tuple(kept),
     )
+
+
+def _foreign_cells(records: Sequence[RunRecord], others: Others) -> dict[tuple[str, str], Cell]:
+    """Third parties' headline numbers, over the seeds whose records they attacked."""
+    attacks: dict[tuple[str, str], dict[int, tuple[Score, ThirdPartyAttack]]] = defaultdict(dict)
+    for record in records:
+        for attack in others.get(record.name, ()):
+            for score in attack.scores:
+                if score.measure.headline and score.value is not None:
+                    attacks[score.on, score.measure.name][record.seed] = score, attack
+    cells = {}
+    for key, by_seed in attacks.items():
+        cell = _cell({seed: score for seed, (score, _) in by_seed.items()}, len(by_seed))
+        makers = dict.fromkeys(attack.by for _, attack in by_seed.values())
+        links = dict.fromkeys(attack.link for _, attack in by_seed.values())
+        cells[key] = replace(cell, by=", ".join(makers), link=" ".join(links))
+    return cells
 
 
 def _cell(scores: Mapping[int, Score], seeds: int) -> Cell:
@@ -200,15 +214,6 @@ def _cell(scores: Mapping[int, Score], seeds: int) -> Cell:
         interval=first.intervals[0] if seeds == 1 and first.intervals else None,
         chance=first.chance,
     )
-
-
-def _missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
-    """Which seeds have no number though one was due, and the first reason that is given."""
-    due = [record for record in records if on not in record.not_run]
-    without = {r.seed: found for r in due if (found := r.score(measure.name, on)) is None or found.value is None}
-    notes = [score.note for score in without.values() if score and score.note]
-    seeds = ", ".join(map(str, without))
-    return f"{measure.name} on {on}, seed {seeds}{': ' + notes[0] if notes else ''}" if without else ""
 
 
 def _label(rows: Sequence[Row]) -> None:

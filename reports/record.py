@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
-LAYOUT: Literal[1] = 1
+from .content import content_digest
+from .files import RecordError, read_object, replace, validated
+
+LAYOUT: Literal[2] = 2
+
+Link = Annotated[str, StringConstraints(max_length=300, pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._~:/?#@&+,=%-]*$")]
+"""An address on the web. No other scheme, and no character that could end a link where it is shown."""
+
+__all__ = ["LAYOUT", "Check", "Closed", "Curve", "Interval", "Link", "Measure", "RecordError", "Role", "RunRecord",
+           "Score", "StageTrace", "Unreliable", "plain", "read", "sealed", "write"]  # fmt: skip
 
 
-class RecordError(ValueError):
-    """A record that cannot be read or written; the message says which file and why."""
+class Closed(BaseModel):
+    """Frozen, and an unknown entry is an error."""
+
+    # what is written has every entry, so the schema of what is written asks for every entry
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Measure(_Closed):
+class Measure(Closed):
     """A quantity that can be measured; the board knows no measure by name, only what is said here."""
 
     name: str
@@ -35,7 +41,7 @@ class Measure(_Closed):
     """Whether boards show it by default."""
 
 
-class Interval(_Closed):
+class Interval(Closed):
     """An interval for a score."""
 
     low: FiniteFloat
@@ -45,7 +51,7 @@ class Interval(_Closed):
     """How it was made: `wilson`, `cluster-bootstrap`, `fold-sd`."""
 
 
-class Score(_Closed):
+class Score(Closed):
     """One measured number with what is needed to judge it."""
 
     measure: Measure
@@ -64,7 +70,7 @@ class Score(_Closed):
     note: str = ""
 
 
-class Curve(_Closed):
+class Curve(Closed):
     """A curve that boards draw: ROC, CMC, leakage against gallery size, loss against step."""
 
     name: str
@@ -75,7 +81,7 @@ class Curve(_Closed):
     y: tuple[FiniteFloat, ...]
 
 
-class Check(_Closed):
+class Check(Closed):
     """A sanity bound: when it fails, the numbers it guards are not to be relied on."""
 
     name: str
@@ -85,7 +91,7 @@ class Check(_Closed):
     guards: Literal["utility", "privacy", "run"]
 
 
-class StageTrace(_Closed):
+class StageTrace(Closed):
     """What one stage cost."""
 
     name: str
@@ -95,7 +101,7 @@ class StageTrace(_Closed):
     cached: bool
 
 
-class Role(_Closed):
+class Role(Closed):
     """The people who play one role in a run, as numbers and a digest: no name, no list."""
 
     identities: int
@@ -103,10 +109,22 @@ class Role(_Closed):
     digest: str
 
 
-class RunRecord(_Closed):
+class Unreliable(Closed):
+    """A mark that people put on a record whose numbers turned out wrong: boards show it, and not on the front."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    link: Link | None = None
+    """Where the flaw is described."""
+
+    def __str__(self) -> str:
+        """Reason and link, on one line."""
+        return f"{self.reason} ({self.link})" if self.link else self.reason
+
+
+class RunRecord(Closed):
     """All that is known of one run: one method, one dataset, one seed."""
 
-    layout: Literal[1] = LAYOUT
+    layout: Literal[2] = LAYOUT
     name: str
     """File name of the record, without `.json`."""
     method: str
@@ -143,6 +161,16 @@ class RunRecord(_Closed):
     machine: dict[str, Any] = {}
     """Hardware and versions: recorded, never part of a hash."""
     notes: tuple[str, ...] = ()
+    unreliable: Unreliable | None = None
+    """Put in by hand where a flaw was found later; not part of the digest."""
+    digest: str = ""
+    """Of the content, see `content_digest`; `sealed` makes it, and what is read has the file's."""
+
+    @property
+    def flaws(self) -> tuple[str, ...]:
+        """Why its numbers are not to be relied on: what people found later, then the sanity bounds that failed."""
+        marked = (str(self.unreliable),) if self.unreliable else ()
+        return (*marked, *(f"{check.name}: {check.says}" for check in self.checks if not check.passed))
 
     def score(self, measure: str, on: str) -> Score | None:
         """The score of a measure on something, if there is one."""
@@ -154,27 +182,27 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value, allow_nan=False))
 
 
+def sealed(record: RunRecord) -> RunRecord:
+    """The record with the digest of its content.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    return record.model_copy(update={"digest": content_digest(record.model_dump(mode="json"))})
+
+
 def write(record: RunRecord, folder: Path) -> Path:
-    """Write a record whole or not at all; an older one of the same name is replaced.
+    """Seal a record and write it whole or not at all; an older one of the same name is replaced.
 
     Raises:
         RecordError: the folder cannot be written.
     """
     path = folder / f"{record.name}.json"
-    text = json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    partial = ""
+    text = json.dumps(sealed(record).model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as file:
-            partial = file.name
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).chmod(0o644)  # temporary files are for their owner alone; records are for all
-        Path(partial).replace(path)
+        replace(path, text.encode())
     except OSError as error:
-        if partial:
-            Path(partial).unlink(missing_ok=True)
         raise RecordError(
             f"record {path}: cannot be written ({error.strerror or error}); "
             "free space or choose another folder with --store, then run the same command again: "
@@ -184,18 +212,31 @@ def write(record: RunRecord, folder: Path) -> Path:
 
 
 def read(path: Path) -> RunRecord:
-    """Read and check a record.
+    """Read and check a record; one of an older layout is brought to this one, in memory.
 
     Raises:
-        RecordError: the file is missing, is no JSON, or is not a record of this layout.
+        RecordError: the file is missing, too large, no record, of a newer facebench, or edited after it was written.
     """
-    try:
-        return RunRecord.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise RecordError(f"record {path}: cannot be read ({error.strerror or error})") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
+    wanted = f"expected a record of layout {LAYOUT}, as `bench run` writes it"
+    content = read_object(path, "record", wanted)
+    layout = content.get("layout")
+    if type(layout) is not int or layout < 1:
+        raise RecordError(f"record {path}: layout: got {str(layout)[:20]!r}; {wanted}")
+    if layout > LAYOUT:
         raise RecordError(
-            f"record {path}: {where}: {first['msg']}; expected a record of layout {LAYOUT}, as `bench run` writes it"
-        ) from error
+            f"record {path}: it has layout {layout}, so a newer facebench made it; {wanted}, or an older one: "
+            "update facebench"
+        )
+    try:
+        digest = content_digest(content)
+    except ValueError as error:
+        raise RecordError(f"record {path}: got NaN or an infinite number, expected finite numbers; {wanted}") from error
+    if layout == 1:  # had neither digest nor mark; a mark may have been added
+        content = {"digest": digest, **content, "layout": LAYOUT}
+    record = validated(RunRecord, content, f"record {path}", wanted)
+    if record.digest != digest:
+        raise RecordError(
+            f"record {path}: its content was changed after it was written: expected the digest {record.digest[:12]!r}, "
+            f"got {digest[:12]!r}; take the file from where it came, or run the experiment again"
+        )
+    return record

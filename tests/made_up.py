@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from facebench.reports.intervals import wilson
-from facebench.reports.record import Check, Curve, Measure, Role, RunRecord, Score, StageTrace
+from facebench.reports.record import Check, Curve, Measure, Role, RunRecord, Score, StageTrace, sealed
+from facebench.reports.thirdparty import ThirdPartyAttack, against
 
 ACCURACY = Measure(name="accuracy", side="utility", better="higher", says="verification accuracy", headline=True)
 LEAK = Measure(name="leak@1", side="privacy", better="lower", says="found at rank 1", headline=True)
@@ -51,4 +52,23 @@ def record(
         "attackers": ("ignorant", "other_image"),
         **more,
     }
-    return RunRecord(**given)
+    return sealed(RunRecord(**given))
+
+
+def attack(on: RunRecord, *, leak: float = 0.5, name: str = "inversion", **more: Any) -> ThirdPartyAttack:
+    """Somebody else's attack on a record, which finds more people than the record's own."""
+    own = next(score for score in on.scores if score.measure == LEAK)
+    score = own.model_copy(update={"on": name, "value": leak, "intervals": (wilson(round(leak * own.n), own.n),)})
+    given: dict[str, Any] = {
+        "attack": name,
+        "says": "turns faces back",
+        "knows_method": True,
+        "by": "example-lab",
+        "link": "https://example.org/inversion",
+        "rerun": "bench run",
+        "created": "2026-01-02T00:00:00+00:00",
+        "against": against(on),
+        "scores": (score,),
+        **more,
+    }
+    return ThirdPartyAttack(**given)

@@ -265,13 +265,16 @@ def test_the_card_says_what_was_measured_and_by_whom_or_that_nothing_was(
     shutil.rmtree(bench.out)
 
     spec = spell(Masking())
-    kept = results.write(record("masking", method_spec=spec, failed=True, accuracy=0.81234), tmp_path / "records")
+    mark = results.Unreliable(reason="the judge saw BGR", link="https://example.org/why")
+    marked = record("masking", method_spec=spec, failed=True, accuracy=0.81234, unreliable=mark)
+    kept = results.write(marked, tmp_path / "records")
     bench.ends(0, pack, "--method", "masking", "--record", str(kept))
     card = (bench.out / "README.md").read_text()
     assert "Nothing was measured" not in card
     assert "| accuracy (verification accuracy) | lfw | 81.23 % |" in card
     assert "Attackers run: ignorant, other_image." in card
     assert "**Not to be relied on**: judge on clear pairs" in card
+    assert "**Not to be relied on**: the judge saw BGR" in card
     assert "Not on these files" in card
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from facebench.reports import ledger
-from facebench.reports.record import Interval, RecordError, RunRecord, read, write
+from facebench.reports import entries, ledger
+from facebench.reports.record import Interval, RecordError, RunRecord, Unreliable, read, write
 from made_up import record
 from pydantic import ValidationError
 
@@ -71,8 +73,12 @@ DAMAGE: dict[str, Callable[[str], str]] = {
     "not JSON": lambda text: "records",
     "nested": lambda text: "[" * 100_000,
     "not text": lambda text: text.replace("masking", "\udcff\udcfe", 1),
-    "layout of later": lambda text: text.replace('"layout": 1', '"layout": 2'),
-    "one key too many": lambda text: text.replace('"layout": 1', '"layout": 1, "rank": 1'),
+    "layout of later": lambda text: text.replace('"layout": 2', '"layout": 3'),
+    "layout as text": lambda text: text.replace('"layout": 2', '"layout": "2"'),
+    "layout below any": lambda text: text.replace('"layout": 2', '"layout": 0'),
+    "layout missing": lambda text: text.replace('"layout": 2,', ""),
+    "one key too many": lambda text: text.replace('"layout": 2', '"layout": 2, "rank": 1'),
+    "no object": lambda text: f"[{text}]",
     "key missing": lambda text: text.replace('"seed": 0,', ""),
     "number as text": lambda text: text.replace('"value": 0.8', '"value": "eighty"'),
     "NaN as value": lambda text: text.replace('"value": 0.8', '"value": NaN'),
@@ -92,9 +98,129 @@ def test_a_damaged_record_is_refused_with_file_and_place(tmp_path: Path, damage:
     with pytest.raises(RecordError) as told:
         read(path)
     assert str(path) in str(told.value)
-    assert "expected a record of layout 1" in str(told.value)
+    assert "expected a record of layout 2" in str(told.value)
     with pytest.raises(RecordError):
         ledger.load(tmp_path)
+
+
+def test_a_record_of_a_newer_layout_asks_for_an_update(tmp_path: Path) -> None:
+    path = write(record(), tmp_path)
+    path.write_text(path.read_text().replace('"layout": 2', '"layout": 3'))
+    with pytest.raises(RecordError, match=r"layout 3, so a newer facebench made it.*: update facebench"):
+        read(path)
+
+
+EDITS = {
+    "a score": ('"value": 0.8', '"value": 0.81'),
+    "a count": ('"n": 600', '"n": 700'),
+    "a parameter": ('"ratio": 0.25', '"ratio": 0.75'),
+    "a check": ('"passed": false', '"passed": true'),
+    "the seed": ('"seed": 0', '"seed": 1'),
+    "the digest": ('"digest": "', '"digest": "0'),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_record_edited_by_hand_is_refused(tmp_path: Path, edit: str) -> None:
+    path = write(record(parameters={"ratio": 0.25}, failed=True), tmp_path)
+    text = path.read_text()
+    assert EDITS[edit][0] in text
+    path.write_text(text.replace(*EDITS[edit], 1))
+    with pytest.raises(RecordError, match=r"changed after it was written: expected the digest '[0-9a-f]{12}', got"):
+        read(path)
+
+
+def test_the_digest_is_of_what_is_said_and_not_of_how_it_is_laid_out(tmp_path: Path) -> None:
+    path = write(record(), tmp_path)
+    content = json.loads(path.read_text())
+    digest = content.pop("digest")
+    spelled = {key: value for key, value in content.items() if key not in ("layout", "unreliable")}
+    text = json.dumps(spelled, sort_keys=True, separators=(",", ":"))
+    assert digest == hashlib.sha256(text.encode()).hexdigest() == record().digest
+    path.write_text(json.dumps(dict(reversed([*content.items(), ("digest", digest)])), indent=4))
+    assert read(path) == record()
+
+
+def test_a_record_without_its_digest_is_refused(tmp_path: Path) -> None:
+    path = write(record(), tmp_path)
+    content = json.loads(path.read_text())
+    del content["digest"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match="expected the digest ''"):
+        read(path)
+
+
+LAYOUT_1 = Path(__file__).parents[1] / "data" / "layout1"
+
+
+def test_a_record_of_layout_1_is_brought_to_this_layout(tmp_path: Path) -> None:
+    (kept,) = ledger.load(LAYOUT_1)
+    (path,) = LAYOUT_1.glob("*.json")
+    old = json.loads(path.read_text())
+    assert (old["layout"], "digest" in old) == (1, False)
+    assert (kept.layout, kept.unreliable, len(kept.digest)) == (2, None, 64)
+    shown = kept.model_dump(mode="json")
+    assert {key: shown[key] for key in old if key != "layout"} == {k: v for k, v in old.items() if k != "layout"}
+    assert read(write(kept, tmp_path)) == kept
+
+
+def test_a_mark_is_added_by_hand_to_a_record_of_either_layout_and_leaves_the_digest(tmp_path: Path) -> None:
+    (old,) = LAYOUT_1.glob("*.json")
+    for path in (write(record(), tmp_path), Path(shutil.copy(old, tmp_path))):
+        before = read(path)
+        mark = {"reason": "the judge saw BGR", "link": "https://example.org/why?a=1#b"}
+        path.write_text(json.dumps({**json.loads(path.read_text()), "unreliable": mark}))
+        marked = read(path)
+        assert marked.unreliable.reason == mark["reason"]
+        assert marked.digest == before.digest
+
+
+def test_a_mark_and_failed_checks_are_the_flaws_that_the_mirror_tells() -> None:
+    mark = Unreliable(reason="the judge saw BGR", link="https://example.org/why")
+    marked = record(failed=True).model_copy(update={"unreliable": mark})
+    assert marked.flaws == ("the judge saw BGR (https://example.org/why)", "judge on clear pairs: expected 90 %")
+    assert (record().flaws, entries.tags(record())["unreliable"]) == ((), "no")
+    found = entries.tags(record().model_copy(update={"unreliable": mark}))
+    assert found["unreliable"] == "yes"
+    assert "* unreliable: the judge saw BGR (https://example.org/why)" in found["mlflow.note.content"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["javascript:alert(1)", "javascript:alert", "data:text,x",
+     "ftp://example.org", "https://", "https://a b", "https://a)](b", "https://a\n", "//a.b",
+     "https://a\"onclick=", "HTTPS://example.org/<b>", f"https://{'a' * 300}"],
+)  # fmt: skip
+def test_a_mark_links_to_the_web_or_nowhere(tmp_path: Path, link: str) -> None:
+    path = write(record(), tmp_path)
+    mark = {"reason": "wrong", "link": link}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "unreliable": mark}))
+    with pytest.raises(RecordError, match=r"unreliable\.link"):
+        read(path)
+
+
+def test_a_mark_needs_a_reason(tmp_path: Path) -> None:
+    path = write(record(), tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "unreliable": {"reason": " "}}))
+    with pytest.raises(RecordError, match=r"unreliable\.reason"):
+        read(path)
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")  # reading it would wait for ever
+    with pytest.raises(RecordError, match=r"pipe\.json: cannot be read \(it is a folder or a device\)"):
+        read(tmp_path / "pipe.json")
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    with pytest.raises(RecordError, match=r"loop\.json: cannot be read \(Too many levels of symbolic links\)"):
+        read(tmp_path / "loop.json")
+
+
+def test_a_folder_of_records_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    for name, why in (("file", "Not a directory"), ("loop", "Too many levels of symbolic links")):
+        with pytest.raises(RecordError, match=rf"records .*{name}: cannot be read \({why}\); name a folder"):
+            ledger.load(tmp_path / name)
 
 
 def test_a_missing_record_is_told(tmp_path: Path) -> None:
@@ -138,7 +264,7 @@ def test_the_ledger_refuses_a_copy_which_would_count_twice(tmp_path: Path) -> No
 def test_the_ledger_refuses_numbers_that_json_has_not(tmp_path: Path, number: str, value: str) -> None:
     path = write(record(parameters={"ratio": 0.25}), tmp_path)
     path.write_text(path.read_text().replace(number, f"{number.partition(':')[0]}: {value}"))
-    with pytest.raises(RecordError, match="finite number"):
+    with pytest.raises(RecordError, match="NaN or an infinite number, expected finite numbers"):
         ledger.load(tmp_path)
 
 

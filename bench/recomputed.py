@@ -1,0 +1,160 @@
+"""A record's numbers made again: names and hashes from its own configuration, scores from what the store kept."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..reports.record import RunRecord, Score
+from ..reports.sanity import CLOSE
+from . import verify
+from .attacks.base import Attack, AttackError
+from .checks import bounds, judge_on_clear_pairs
+from .config import Plan
+from .metrics.accuracy import Accuracy
+from .metrics.base import Metric
+from .metrics.roc import MetricError
+from .plugins import PluginError, UnknownPlugin, build, name_of
+from .store import Store, StoreError, digest
+from .verify import ScoresError
+
+_STAGE = re.compile(r"[\w@+-][\w.@+-]*(/[\w@+-][\w.@+-]*)?")
+"""A stage's name, of which none leads out of the store."""
+
+
+@dataclass
+class Recomputed:
+    """What came of it."""
+
+    findings: list[str] = field(default_factory=list)
+    """What differs, with expected (made again) and got (the record's)."""
+    same: int = 0
+    """Scores that came out the same."""
+    stages: int = 0
+    """Stages that are in the store, whole."""
+    absent: list[str] = field(default_factory=list)
+    """Stages that are not there, so that nothing was made from them."""
+    unknown: list[str] = field(default_factory=list)
+    """What could not be made again, and why."""
+
+
+def own_content(record: RunRecord) -> Iterator[str]:
+    """What in a record does not follow from the rest of it: hashes, its name, sanity bounds."""
+    compared = {key: record.config[key] for key in Plan().compared() if key in record.config}
+    given = {**compared, "judge_file": _judge_file(record.judge), "dataset": record.dataset}
+    recipe = digest(given)
+    if recipe != record.recipe_hash:
+        yield f"recipe_hash: expected {recipe} of its configuration and judge, got {record.recipe_hash[:80]}"
+    own = digest({"method": record.method_spec, "compared": given, "data": record.data_hash})[:8]
+    name = f"{record.dataset}-{record.recipe}-{record.method}-{own}-seed{record.seed}"
+    if name != record.name:
+        yield f"name: expected {name} of its content, got {record.name[:200]}"
+    passed = {check.name: check.passed for check in record.checks}
+    for check in (judge_on_clear_pairs(record.judge.get("clear", {})), *bounds(record.method, record.scores)):
+        got = passed.get(check.name)
+        if got is not check.passed:
+            words = {True: "passed", False: "failed", None: "no such check"}
+            yield f"check {check.name}: expected {words[check.passed]} ({check.says}), got {words[got]}"
+
+
+def _judge_file(judge: dict[str, Any]) -> dict[str, Any]:
+    """The judge as its own part of a key spells it; records from before an entry was there do not have it."""
+    entries = ("preprocessing", "bgr", "flip") if judge.get("kind") == "onnx" else ("flip",)
+    how: dict[str, Any] = {key: judge[key] for key in entries if key in judge}
+    return {"embedder": judge.get("sha256", "in-house"), **how}
+
+
+def from_store(record: RunRecord, store: Store) -> Recomputed:
+    """Check the stages of a record that the store has, and make its scores again from them; no model is needed.
+
+    Takes the time of reading these stages, packs and weights too.
+    """
+    out = Recomputed()
+    there = dict(_stages(record, store, out))
+    made: list[Score] = []
+    for name, path in there.items():
+        group, _, on = name.partition("/")
+        try:
+            if group == "verify":
+                kept = verify.read(path)
+                made += [metric(kept, on)[0] for metric in _plugins(record, Metric, "metrics")]
+            elif group == "attack":
+                attacks = {name_of(attack, Attack): attack for attack in _plugins(record, Attack, "attacks")}
+                if on not in attacks:
+                    out.findings.append(f"stage {name}: expected the attack in its configuration, got none")
+                else:
+                    made += attacks[on].scores(path, on)[0]
+            elif group == "clear":
+                again = Accuracy()(verify.read(path), on)[0].value
+                got = record.judge.get("clear", {}).get(on)
+                if not _close(again, got):
+                    out.findings.append(f"judge on clear {on}: expected {again}, got {got}")
+        except (PluginError, UnknownPlugin) as error:
+            out.unknown.append(f"{name}: {error}")
+        except (MetricError, AttackError, ScoresError) as error:
+            out.findings.append(f"{name}: {error}")
+    out.findings += _compare(record, made, out)
+    return out
+
+
+def _stages(record: RunRecord, store: Store, out: Recomputed) -> Iterator[tuple[str, Path]]:
+    for stage in record.stages:
+        if not _STAGE.fullmatch(stage.name) or not re.fullmatch("[0-9a-f]{16}", stage.key):
+            out.findings.append(f"stage {stage.name[:80]!r}: expected a name and a key of 16 hex digits")
+            continue
+        try:
+            path = store.verified(stage.name, stage.key)
+        except StoreError as error:
+            out.findings.append(str(error))
+            continue
+        if path is None:
+            out.absent.append(stage.name)
+        else:
+            out.stages += 1
+            yield stage.name, path
+
+
+def _plugins(record: RunRecord, base: Any, entry: str) -> list[Any]:
+    return [build(base, given, where=f"{entry}.{n}") for n, given in enumerate(record.config.get(entry, ()))]
+
+
+def _compare(record: RunRecord, made: list[Score], out: Recomputed) -> Iterator[str]:
+    for again in made:
+        where = f"{again.measure.name} on {again.on}"
+        got = record.score(again.measure.name, again.on)
+        if got is None:
+            yield f"{where}: expected {again.value}, got no such score"
+            continue
+        different = list(_different(again, got))
+        yield from (f"{where}: {what}" for what in different)
+        out.same += not different
+    sets = {again.on for again in made}
+    known = {(again.measure.name, again.on) for again in made}
+    for score in record.scores:
+        if score.on in sets and (score.measure.name, score.on) not in known:
+            yield f"{score.measure.name} on {score.on}: expected no such score, got {score.value}"
+
+
+def _different(again: Score, got: Score) -> Iterator[str]:
+    for name in ("value", "n", "chance"):
+        if not _close(expected := getattr(again, name), found := getattr(got, name)):
+            yield f"{name}: expected {expected}, got {found}"
+    for name in again.detail.keys() & got.detail.keys():
+        if not _close(again.detail[name], got.detail[name]):
+            yield f"detail {name}: expected {again.detail[name]}, got {got.detail[name]}"
+    bounds_of = [[(i.kind, i.level, i.low, i.high) for i in score.intervals] for score in (again, got)]
+    if len(bounds_of[0]) != len(bounds_of[1]) or not all(
+        one[:2] == two[:2] and _close(one[2], two[2]) and _close(one[3], two[3])
+        for one, two in zip(*bounds_of, strict=True)
+    ):
+        yield f"intervals: expected {bounds_of[0]}, got {bounds_of[1]}"
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)

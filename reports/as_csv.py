@@ -1,0 +1,53 @@
+"""The leaderboard as CSV."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import io
+import json
+from typing import Any
+
+from .leaderboard import Board, Cell, Group, Row
+from .tables import clean
+
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""Beginnings of a text that spreadsheets take for a formula, the last four full-width; `clean` took tabs away."""
+
+HEAD = ("dataset", "recipe", "recipe_hash", "data_hash", "method", "label", "parameters", "version", "front",
+        "sourced", "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on",
+        "mean", "sd", "values", "low", "high", "interval", "n", "chance", "by", "link", "reasons")  # fmt: skip
+NUMBERS = {HEAD.index("seeds"), HEAD.index("values")}
+"""Lists of numbers, where a minus is no formula."""
+
+
+def csv(board: Board) -> str:
+    """One line a row and measure, numbers in full."""
+    out = io.StringIO()
+    writer = csv_format.writer(out, lineterminator="\n")
+    writer.writerow(HEAD)
+    for group in board:
+        for row in group.rows:
+            for cell in row.cells.values():
+                writer.writerow([
+                    v if n in NUMBERS or not isinstance(v, str) else _safe(v)
+                    for n, v in enumerate(_line(group, row, cell))
+                ])  # fmt: skip
+    return out.getvalue()
+
+
+def _line(group: Group, row: Row, cell: Cell) -> list[Any]:
+    bounds = cell.interval
+    return [
+        group.dataset, group.recipe, group.recipe_hash, group.data_hash, row.method, row.label,
+        json.dumps(row.parameters, sort_keys=True), row.version, row.front, row.sourced, "; ".join(row.marks),
+        " ".join(map(str, row.seeds)), row.seconds, row.utility, row.worst.mean if row.worst else None,
+        row.worst.on if row.worst else None, cell.measure.side, cell.measure.name, cell.on, cell.mean,
+        cell.sd, " ".join(map(repr, cell.values)), bounds.low if bounds else None, bounds.high if bounds else None,
+        bounds.kind if bounds else None, cell.n, cell.chance, cell.by, cell.link, "; ".join(row.reasons),
+    ]  # fmt: skip
+
+
+def _safe(text: str) -> str:
+    """Text on one line that no spreadsheet takes for a formula."""
+    text = clean(text)
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,0 +1,39 @@
+"""The leaderboard as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from .claim import claims
+from .claim_table import plain
+from .leaderboard import Board, Cell, Group, Row
+
+
+def json(board: Board) -> str:
+    """All that the tables are made of."""
+    return to_json([_plain(group) for group in board], indent=1).decode() + "\n"  # ten times as fast as `json`
+
+
+def _plain(group: Group) -> dict[str, Any]:
+    shown = {key: value for key, value in vars(group).items() if key not in ("rows", "columns")}
+    shown["columns"] = [{"on": on, "measure": measure.name, "side": measure.side} for on, measure in group.columns]
+    shown["rows"] = [_plain_row(row) for row in group.rows]
+    shown["claims"] = plain(claims(group))
+    return shown
+
+
+def _plain_row(row: Row) -> dict[str, Any]:
+    kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst", "records")}
+    kept["records"] = [record.name for record in row.records]
+    cells = [_plain_cell(cell) for cell in row.cells.values()]
+    return {**kept, "cells": cells, "worst": _plain_cell(row.worst) if row.worst else None}
+
+
+def _plain_cell(cell: Cell) -> dict[str, Any]:
+    shown = dict(vars(cell))
+    shown["measure"] = cell.measure.name
+    shown["side"] = cell.measure.side
+    shown["interval"] = cell.interval.model_dump() if cell.interval else None
+    return {**shown, "mean": cell.mean, "sd": cell.sd}

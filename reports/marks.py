@@ -1,0 +1,53 @@
+"""What a reader has to be told of a row of the board: marks, and the reasons behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .record import Measure, RunRecord
+from .thirdparty import ThirdPartyAttack
+
+IGNORANT = frozenset({"ignorant", "other_image", "memorisation", "consistency"})
+"""Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
+NO_SOURCES = "no sources: leakage is memorisation"
+BOUNDS = {"original": "upper bound", "noise": "lower bound"}
+"""Methods that mark the ends of both scales; no competitors, so not on the front."""
+THIRD_PARTY = "third-party attack"
+
+
+def attackers(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """The attacks that the runs themselves made."""
+    return tuple(dict.fromkeys(name for record in records for name in record.attackers))
+
+
+def reasons(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Why a row is not to be relied on, each reason once."""
+    return tuple(dict.fromkeys(flaw for record in records for flaw in record.flaws))
+
+
+def marks(
+    records: Sequence[RunRecord], foreign: Sequence[ThirdPartyAttack], *, unreliable: bool, incomplete: bool
+) -> tuple[str, ...]:
+    """What a reader has to be told of a row, in a word or two each."""
+    method, own = records[0].method, set(attackers(records))
+    told = {
+        BOUNDS.get(method, ""): method in BOUNDS,
+        "unreliable": unreliable,
+        "incomplete": incomplete,
+        THIRD_PARTY: bool(foreign),
+        NO_SOURCES: not all(record.sourced for record in records),
+        "ignorant-only": bool(own) and own <= IGNORANT and not any(a.knows_method for a in foreign),
+        "one seed": len(records) == 1,
+        "images skipped": any(sum(record.skipped.values()) for record in records),
+    }
+    notes = dict.fromkeys(note for record in records for note in record.notes)
+    return (*(mark for mark, holds in told.items() if holds), *(note.partition(":")[0] for note in notes))
+
+
+def missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
+    """Which seeds have no number though one was due, and the first reason that is given."""
+    due = [record for record in records if on not in record.not_run]
+    without = {r.seed: found for r in due if (found := r.score(measure.name, on)) is None or found.value is None}
+    notes = [score.note for score in without.values() if score and score.note]
+    seeds = ", ".join(map(str, without))
+    return f"{measure.name} on {on}, seed {seeds}{': ' + notes[0] if notes else ''}" if without else ""
