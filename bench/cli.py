@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _report(commands.add_parser("report", help="the leaderboard, from the records"))
     _list(commands.add_parser("list", help="methods, attacks, metrics, recipes: what there is"))
     _data(commands.add_parser("data", help="datasets: list, verify, convert"))
+    _check(commands.add_parser("check", help="compare records with a baseline; for CI", description=_CHECK))
     _mirror(commands.add_parser("mirror", help="send records to MLflow that are not there yet"))
     return top
 
@@ -46,6 +47,10 @@ verifies that recognizer on ordinary faces, attacks the private dataset, and wri
 
 _PRIVATIZE = """Makes a private dataset of all faces of another one, with a dataset card. Killed, it goes on where it
 was when the same command is given again; the output appears whole or not at all."""
+
+
+_CHECK = """Gives a verdict on every number of a baseline. Exit code 0: all as good or better; 1: something became worse
+by more than its tolerance and more than chance; 2: something could not be measured or compared."""
 
 
 def _store(command: argparse.ArgumentParser) -> None:
@@ -144,6 +149,27 @@ def _report(command: argparse.ArgumentParser) -> None:
     command.set_defaults(do=_do_report)
 
 
+def _check(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--baseline", type=Path, required=True, metavar="FILE", help="what is expected")
+    command.add_argument("--records", type=Path, metavar="DIR", help="records of another folder than the store's")
+    command.add_argument(
+        "--tolerance", nargs="+", action="extend", default=[], metavar="NAME=AMOUNT",
+        help="how much worse is still as good: accuracy=0.5pp,leakage=1pp; with --update it is kept in the baseline",
+    )  # fmt: skip
+    command.add_argument("--update", action="store_true", help="write the baseline from the records")
+    command.add_argument(
+        "--waive", nargs="+", action="extend", default=[], metavar="BOUND",
+        help="with --update: sanity bounds that records may fail, by name",
+    )  # fmt: skip
+    command.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
+    command.add_argument(
+        "--summary", type=Path, metavar="FILE", help="also write Markdown (default: add it to $GITHUB_STEP_SUMMARY)"
+    )
+    command.add_argument("--json", action="store_true", help="machine-readable")
+    _store(command)
+    command.set_defaults(do=_do_check)
+
+
 def _list(command: argparse.ArgumentParser) -> None:
     command.add_argument("kind", nargs="?", choices=("methods", "attacks", "metrics", "datasets", "recipes"))
     command.add_argument("--json", action="store_true", help="machine-readable")
@@ -202,6 +228,12 @@ def _do_report(args: argparse.Namespace) -> int:
     if text:
         print(text, end="")
     return OK
+
+
+def _do_check(args: argparse.Namespace) -> int:
+    from .gate_command import check
+
+    return check(args, lambda text: print(text, end=""), _say)
 
 
 def _do_list(args: argparse.Namespace) -> int:

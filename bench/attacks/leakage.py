@@ -6,6 +6,7 @@ A probe is a private face, its mates are the gallery images of its person. Faile
 from __future__ import annotations
 
 import math
+import re
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -106,6 +107,14 @@ def image_leak(found: Found, k: int, on: str) -> Score:
     says = f"share of private faces whose own source image is among the {k} best matches among the originals"
     measure = _measure(f"leak@{k} image", says)
     return _leak(found, found.image <= k, k=k, chance=chance, measure=measure, on=on, detail={})
+
+
+def hits(found: Found, measure: str) -> NDArray[np.bool_] | None:
+    """[Q], which probes count for the measure named `leak@k` or `leak@k image`; None for another measure."""
+    name = re.fullmatch(r"leak@([0-9]{1,9})( image)?", measure)
+    if name is None:
+        return None
+    return (found.image if name[2] else found.identity) <= int(name[1])
 
 
 def pi_link(found: Found, on: str) -> Score:

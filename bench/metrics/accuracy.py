@@ -95,3 +95,12 @@ def ten_fold(scores: PairScores) -> Folds:
     correct = (genuine + impostors[:, -1:] - impostors)[:, :-1]  # [FOLDS, THRESHOLDS], over answered pairs only
     best = (correct.sum(axis=0) - correct).argmax(axis=1)  # the first of several equal ones
     return Folds(correct[np.arange(FOLDS), best], size, THRESHOLDS[best])
+
+
+def answered(scores: PairScores) -> NDArray[np.bool_]:
+    """[N], which pairs are answered rightly at the threshold of their fold; a failed pair is not."""
+    folds = ten_fold(scores)
+    distance = np.maximum(2 - 2 * scores.similarity, 0)
+    right: NDArray[np.bool_] = (distance < np.repeat(folds.threshold, folds.size)) == scores.same
+    right[np.isnan(distance)] = False
+    return right

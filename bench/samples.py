@@ -1,0 +1,134 @@
+"""Trial by trial: which pairs a recognizer got right, and which probes an attacker found.
+
+With them two runs can be compared pair by pair and person by person, which tells smaller changes from chance than
+two intervals do. They lie in the store, in the stages that a record names by key; a baseline keeps them as packed
+bits.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..reports.record import RunRecord, Score
+from . import verify
+from .attacks import leakage
+from .attacks.base import AttackError
+from .baseline import BaselineError, Kept
+from .metrics.accuracy import MEASURE as ACCURACY
+from .metrics.accuracy import Accuracy, answered
+from .metrics.roc import MetricError
+
+_EQUAL = 1e-9
+"""A number that is computed again from kept trials differs by rounding alone."""
+
+
+class Trials(NamedTuple):
+    """What became of each trial of a score."""
+
+    hit: NDArray[np.bool_]
+    """[N], whether the pair was answered rightly, or the probe's person (or image) found."""
+    person: NDArray[np.int64] | None
+    """[N], whose probe it was; None where trials are independent, as pairs are taken to be."""
+
+
+def trials(record: RunRecord, score: Score, store: Path) -> tuple[Trials | None, str]:
+    """The trials behind a score of a record; None where none are kept, and a problem where they cannot be used.
+
+    Only those are used that give the record's own value again: a store in which the stage was made anew by other code
+    holds other trials under the same key.
+
+    Args:
+        record: as a run wrote it.
+        score: one of its scores.
+        store: the folder of the store, which need not be there.
+    """
+    group = "verify" if score.measure.name == ACCURACY.name else "attack"
+    folder = _stage(record, f"{group}/{score.on}", store)
+    if folder is None:
+        return None, ""
+    try:
+        found, value = _accuracy(folder, score.on) if group == "verify" else _leakage(folder, score.measure.name)
+    except (verify.ScoresError, MetricError, AttackError) as error:
+        return None, f"trials cannot be used: {error}"
+    if found is None:
+        return None, ""
+    if score.value is None or abs(value - score.value) > _EQUAL or len(found.hit) != score.n:
+        return None, f"the trials in {folder} are those of another run: they give {value:.4f} over {len(found.hit)}"
+    return found, ""
+
+
+def _stage(record: RunRecord, name: str, store: Path) -> Path | None:
+    key = next((stage.key for stage in record.stages if stage.name == name), "")
+    stages = (store / "stages").resolve()
+    if not re.fullmatch(r"[0-9a-f]{16}", key):
+        return None
+    folder = (stages / name / key).resolve()  # a record is anybody's: its names must not lead out of the store
+    return folder if folder.is_relative_to(stages) and folder.is_dir() else None
+
+
+def _accuracy(folder: Path, on: str) -> tuple[Trials | None, float]:
+    scores = verify.read(folder)
+    return Trials(answered(scores), None), Accuracy()(scores, on)[0].value or 0.0
+
+
+def _leakage(folder: Path, measure: str) -> tuple[Trials | None, float]:
+    if not (folder / leakage.KEPT).is_file():
+        return None, 0.0
+    found = leakage.read(folder)
+    hit = leakage.hits(found, measure)
+    return (None, 0.0) if hit is None else (Trials(hit, found.person), float(hit.mean()))
+
+
+def pack(found: Trials | None) -> tuple[str, str]:
+    """Trials as two short texts, `trials` and `people` of a baseline: bits, and steps from label to label."""
+    if found is None:
+        return "", ""
+    people = "" if found.person is None else _text(np.diff(found.person, prepend=0).astype("<i4").tobytes())
+    return _text(np.packbits(found.hit).tobytes()), people
+
+
+def unpack(kept: Kept) -> Trials | None:
+    """The trials of a baseline's score, or None where it has none.
+
+    Raises:
+        BaselineError: they are damaged, or do not give the score's value.
+    """
+    if not kept.trials:
+        return None
+    what = f"{kept.measure} on {kept.on}"
+    bits = np.frombuffer(_bytes(kept.trials, (kept.n + 7) // 8, what), np.uint8)
+    hit = np.unpackbits(bits, count=kept.n).astype(np.bool_)
+    person = None
+    if kept.people:
+        person = np.frombuffer(_bytes(kept.people, 4 * kept.n, what), "<i4").cumsum(dtype=np.int64)
+    if abs(float(hit.mean()) - kept.value) > 5 / kept.n:  # a mean over ten folds is a count only nearly
+        raise BaselineError(
+            f"baseline: {what}: the trials give {hit.mean():.4f}, the value is {kept.value:.4f}; was it edited by "
+            "hand? Make the baseline anew with --update"
+        )
+    return Trials(hit, person)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 9)).decode()
+
+
+def _bytes(text: str, size: int, what: str) -> bytes:
+    try:
+        packed = zlib.decompressobj()
+        content = packed.decompress(base64.b64decode(text, validate=True), size + 1)  # no more, whatever is packed
+        if len(content) != size or not packed.eof:
+            raise ValueError(f"expected {size} bytes, got {'more' if len(content) > size else len(content)}")
+    except (ValueError, binascii.Error, zlib.error) as error:
+        raise BaselineError(
+            f"baseline: the trials of {what} are damaged ({error}); restore the file or make it anew with --update"
+        ) from error
+    return content

@@ -1,0 +1,103 @@
+"""One number against the same number of the baseline: what has become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from ..reports.record import RunRecord, Score
+from . import paired
+from .baseline import Gated, Kept
+from .paired import Tested
+from .samples import Trials
+
+Verdict = Literal["not-comparable", "not-measured", "regressed", "improved", "ok"]
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one number, with what it rests on."""
+
+    method: str
+    seeds: str
+    measure: str
+    on: str
+    verdict: Verdict
+    why: str
+    before: float | None = None
+    now: float | None = None
+    tolerance: float | None = None
+    unit: str = "share"
+
+    @property
+    def change(self) -> float | None:
+        """From the baseline to now."""
+        return None if self.before is None or self.now is None else self.now - self.before
+
+
+def unmeasured(record: RunRecord, score: Score | None, gated: Gated, waived: Sequence[str], on: str) -> str:
+    """Why a record has no number that can be relied on; empty where it has one."""
+    if score is None:
+        return record.not_run.get(on, "") or "the record has no such score"
+    failed = [
+        f"{check.name}: {check.says}"
+        for check in record.checks
+        if not check.passed and check.name not in waived and check.guards in (gated.side, "run")
+    ]
+    if failed:
+        return "a sanity bound failed, so the number is not to be relied on: " + "; ".join(failed)
+    if score.value is None or score.n == 0:
+        return score.note or "the score has no value"
+    return ""
+
+
+def judge(
+    gated: Gated,
+    before: Sequence[Kept],
+    now: Sequence[Score],
+    trials: tuple[Trials, Trials] | None = None,
+) -> tuple[Verdict, str]:
+    """The verdict on measured numbers and what it rests on.
+
+    A change counts where it is larger than the tolerance and more than chance: by a test on the same trials where
+    both sides have them, else where the intervals do not overlap. Of several seeds the means are compared, and the
+    interval reaches from the lowest bound of a seed to the highest of another, so that it holds what seeds differ by.
+    A measure without intervals is judged by its tolerance alone.
+
+    Args:
+        gated: the measure.
+        before: of the baseline, one a seed.
+        now: of records, measured; one a seed.
+        trials: of before and now, where both are one seed and the same.
+    """
+    change = _mean(now) - fmean(kept.value for kept in before)
+    worse = -change if gated.better == "higher" else change
+    if abs(worse) <= gated.tolerance + _ROUNDING:
+        return "ok", "within the tolerance"
+    tested = (trials and paired.test(*trials)) or _apart(before, now)
+    if not tested.significant:
+        return "ok", f"no more than chance: {tested.says}"
+    return ("regressed" if worse > 0 else "improved"), tested.says
+
+
+def _mean(scores: Sequence[Score]) -> float:
+    return fmean(score.value for score in scores if score.value is not None)
+
+
+def _apart(before: Sequence[Kept], now: Sequence[Score]) -> Tested:
+    """Whether intervals do not overlap."""
+    old = [kept.interval for kept in before if kept.interval]
+    new = [(score.intervals[0].low, score.intervals[0].high) for score in now if score.intervals]
+    if len(old) < len(before) or len(new) < len(now):
+        return Tested(True, "there are no intervals, so by the tolerance alone")
+    (low, high), (lowest, highest) = (_hull(old), _hull(new))
+    apart = highest < low or high < lowest
+    says = f"[{low:.3g}, {high:.3g}] and [{lowest:.3g}, {highest:.3g}] " + ("are apart" if apart else "overlap")
+    return Tested(apart, f"unpaired: the intervals {says}")
+
+
+def _hull(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
