@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from .tracking_options import experiment_name, tracking
+
 OK, FAILED, UNUSABLE, BUG, STOPPED = 0, 1, 2, 3, 130
 """Exit codes: done; a sanity bound failed; bad input; an error of ours; stopped by the user."""
 
@@ -68,15 +70,6 @@ def _data_root(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _tracking(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--tracking-uri",
-        default=os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"),
-        metavar="URI",
-        help="MLflow ($MLFLOW_TRACKING_URI, or sqlite:///mlflow.db); `none` for no tracking",
-    )
-
-
 def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", nargs="+", metavar="NAME", help="one or more (facemae)")
     command.add_argument(
@@ -97,7 +90,10 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--with-faces", action="store_true", help="let pictures of real faces leave the store")
     command.add_argument("--json", action="store_true", help="print the records")
-    for add in (_data_root, _store, _tracking, _quiet):
+    command.add_argument(
+        "--system-metrics", action="store_true", help="track how busy processors, memory, disk and GPUs are"
+    )
+    for add in (_data_root, _store, tracking, _quiet):
         add(command)
     command.set_defaults(do=_do_run)
 
@@ -144,7 +140,10 @@ def _report(command: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE", help="write there instead of to the screen (html: leaderboard.html)"
     )
     command.add_argument("--plot", type=Path, metavar="FILE", help="also draw the privacy-utility plane, a PNG file")
-    command.add_argument("--records", type=Path, metavar="DIR", help="records of another folder than the store's")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--records", type=Path, metavar="DIR", help="records of another folder than the store's")
+    where.add_argument("--from-mlflow", metavar="URI", help="records of an MLflow server, where many may keep theirs")
+    experiment_name(command)
     _store(command)
     command.set_defaults(do=_do_report)
 
@@ -197,7 +196,7 @@ def _data(command: argparse.ArgumentParser) -> None:
 
 
 def _mirror(command: argparse.ArgumentParser) -> None:
-    for add in (_store, _tracking, _quiet):
+    for add in (_store, tracking, _quiet):
         add(command)
     command.set_defaults(do=_do_mirror)
 
@@ -266,7 +265,7 @@ def _do_data_convert(args: argparse.Namespace) -> int:
 
 
 def _do_mirror(args: argparse.Namespace) -> int:
-    from .jobs import mirror_all
+    from .tracked import mirror_all
 
     print(mirror_all(args), end="")
     return OK

@@ -1,4 +1,4 @@
-"""What `bench run` and `bench mirror` do: runs one after another, their pictures, and their mirror in MLflow."""
+"""What `bench run` does: runs one after another, their pictures, and their mirror in MLflow."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import argparse
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from ..reports import ledger, tracking
-from ..reports.record import RunRecord
+from ..reports import tracking
 from ..reports.tracking_uri import shown
-from . import ranks
+from . import ranks, tracked
 from .config import ConfigError, Plan, plan
 from .progress import Display
 from .run import Outcome, prepare, run
 from .steps import Steps
 from .store import Store
-
-FIGURES = "figures"
+from .tracked import FIGURES
 
 
 def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -42,6 +42,10 @@ def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
     )
     if args.tracking_uri != "none":
         tracking.check(args.tracking_uri)
+    if args.system_metrics:
+        from ..reports import tracking_system
+
+        tracking_system.check()
     laid = [prepare(p, store, data_root=args.data, device=args.device, display=display) for p in plans]
     _refuse_unknown_stages(args.force, laid)
     if args.dry_run:
@@ -65,11 +69,12 @@ def _run_all(
         method = planned.method_entry()["use"]
         if len(plans) > 1:
             display.note(f"run {n + 1} of {len(plans)}: {method} on {planned.dataset}, seed {planned.seed}")
-        outcome = run(planned, steps, store, display=display)
+        make = partial(run, planned, steps, store, display=display)
+        outcome = _watched(make, store) if args.system_metrics else make()
         outcomes.append(outcome)
-        tracked = _follow_up(outcome, store, args, display)
+        place = _follow_up(outcome, store, args, display)
         if not args.json:
-            say(summary(outcome, tracked))
+            say(summary(outcome, place))
     records = [outcome.record for outcome in outcomes]
     if args.json:
         say(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
@@ -116,13 +121,29 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
             shutil.copyfile(shown_in_fit[-1], figures / "fit.png")
     if args.tracking_uri == "none":
         return ""
-    if not tracking.mirrored(outcome.path, args.tracking_uri):
+    target = tracked.Target.of(args)
+    if not target.has(outcome.path):
         try:
-            _mirror(outcome.record, outcome.path, store, args.tracking_uri)
+            tracked.send(outcome.record, outcome.path, store, target)
         except tracking.TrackingError as error:
             display.note(f"warning: {error}")
             return ""
     return shown(args.tracking_uri)
+
+
+def _watched(make: Callable[[], Outcome], store: Store) -> Outcome:
+    """A run, and how busy the machine was meanwhile; of a run that had nothing to do that is not kept."""
+    from ..reports.tracking_system import sampling
+
+    folder = store.root / tracked.SYSTEM
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder) as scratch:
+        path = Path(scratch) / "load.jsonl"
+        with sampling(path):
+            outcome = make()
+        if outcome.new:
+            path.replace(tracked.load_of(outcome.record.name, store))
+    return outcome
 
 
 def _draw(outcome: Outcome, out: Path) -> None:
@@ -136,36 +157,3 @@ def _logs(outcome: Outcome) -> dict[str, Path]:
     """Training logs by stage."""
     found = {step.name: outcome.steps.path(step) / "log.jsonl" for step in outcome.steps.all}
     return {name: path for name, path in found.items() if path.is_file()}
-
-
-def _mirror(record: RunRecord, path: Path, store: Store, uri: str) -> None:
-    stages = {stage.name: store.root / "stages" / stage.name / stage.key / "log.jsonl" for stage in record.stages}
-    tracking.mirror(
-        record,
-        uri=uri,
-        figures=sorted((store.root / FIGURES / record.name).glob("*.png")),
-        logs={name: log for name, log in stages.items() if log.is_file()},
-        record_path=path,
-    )
-
-
-def mirror_all(args: argparse.Namespace) -> str:
-    """Mirror every record of the store that is not in MLflow yet.
-
-    Raises:
-        TrackingError: the server cannot be reached, or is no MLflow.
-        RecordError: a record is damaged.
-    """
-    display = Display(quiet=args.quiet)
-    store = Store(args.store)
-    tracking.check(args.tracking_uri)
-    records = ledger.load(store.root / "records")
-    paths = {record.name: store.root / "records" / f"{record.name}.json" for record in records}
-    missing = [record for record in records if not tracking.mirrored(paths[record.name], args.tracking_uri)]
-    with display.stage("mirror", "records") as progress:
-        for n, record in enumerate(missing):
-            _mirror(record, paths[record.name], store, args.tracking_uri)
-            progress(n + 1, len(missing))
-    there = len(records) - len(missing)
-    uri = shown(args.tracking_uri)
-    return f"{len(missing)} of {len(records)} records mirrored to {uri}, {there} were there already\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from ..datasets import cards
 from ..datasets.base import DataError, FaceSource, PairSource
 from ..methods.base import Method
 from ..reports import ledger
+from ..reports.record import RunRecord
 from . import outfile
 from .attacks.base import Attack
 from .config import recipes
@@ -40,6 +41,7 @@ def report(args: argparse.Namespace) -> str:
     Raises:
         RecordError: a record is damaged, or there is none.
         OutputError: a file to be written is there and is no board.
+        TrackingError: records were asked of an MLflow that cannot be reached, or has none.
         OSError: the file cannot be written.
     """
     from ..reports import leaderboard, render, thirdparty
@@ -49,13 +51,11 @@ def report(args: argparse.Namespace) -> str:
     for option in ("out", "plot"):
         if getattr(args, option):
             outfile.check(getattr(args, option), f"--{option}")
-    folder = args.records or args.store / "records"
-    records = ledger.load(folder)
-    if not records:
-        raise ledger.RecordError(f"records {folder}: expected at least one record, got none; make one with `bench run`")
-    found = leaderboard.board(records, thirdparty.load(folder, records))
     if args.compact and args.format not in ("md", "latex"):
         raise outfile.OutputError(f"--compact: expected with --format md or latex, got --format {args.format}")
+    records = _records(args)
+    attacks = [] if args.from_mlflow else thirdparty.load(_folder(args), records)
+    found = leaderboard.board(records, attacks)
     if args.plot:
         from ..reports.figures import plane
 
@@ -80,6 +80,24 @@ def _page(board: leaderboard.Board) -> str:
     from ..reports.page import html
 
     return html(board)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    folder: Path = args.records or args.store / "records"
+    return folder
+
+
+def _records(args: argparse.Namespace) -> Sequence[RunRecord]:
+    """What the board is made of: the records of an MLflow, or of a folder."""
+    if args.from_mlflow:
+        from .tracked import fetch
+
+        return fetch(args)
+    folder = _folder(args)
+    records = ledger.load(folder)
+    if not records:
+        raise ledger.RecordError(f"records {folder}: expected at least one record, got none; make one with `bench run`")
+    return records
 
 
 def listing(kind: str | None, *, as_json: bool) -> str:

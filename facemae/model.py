@@ -128,9 +128,9 @@ class MaskedAutoencoder(nn.Module):
         projection = self.patch_embed.proj
         weight = projection.weight.permute(0, 2, 3, 1).flatten(1)
         tokens = linear(_pick(patchify(images, this.patch), keep), weight, projection.bias)
-        tokens = tokens + _pick(self.pos_embed.expand(len(images), -1, -1), keep)
+        tokens = tokens + _pick(self.pos_embed.expand(images.shape[0], -1, -1), keep)
         if self.cls_token is not None:  # its own position is zero
-            tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), tokens], dim=1)
+            tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), tokens], dim=1)
         normed: Tensor = self.norm(self._through(self.blocks, tokens))
         return normed
 
@@ -139,7 +139,7 @@ class MaskedAutoencoder(nn.Module):
         tokens = self.decoder_embed(latent)
         first = 0 if self.cls_token is None else 1
         heads, visible = tokens[:, :first], tokens[:, first:]
-        hidden = self.mask_token.to(tokens.dtype).expand(len(tokens), restore.shape[1] - visible.shape[1], -1)
+        hidden = self.mask_token.to(tokens.dtype).expand(tokens.shape[0], restore.shape[1] - visible.shape[1], -1)
         tokens = _pick(torch.cat([visible, hidden], dim=1), restore) + self.decoder_pos_embed
         tokens = self._through(self.decoder_blocks, torch.cat([heads, tokens], dim=1))
         pixels: Tensor = self.decoder_pred(self.decoder_norm(tokens[:, first:]))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from ..datasets.base import Face, Faces, Progress, silent
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Privatizer: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """(faces, seeds) to private faces: uint8 [B, 3, SIZE, SIZE] and int64 [B] to uint8 [B, 3, SIZE, SIZE].
@@ -60,6 +60,15 @@ class Publish:
     def own_seeds(self) -> NDArray[np.int64]:
         """[N], each original's own seed: shards and reruns agree, whatever else is released with it."""
         return np.int64(self.seed) * np.int64(1 << 40) + self.places
+
+
+class Network(NamedTuple):
+    """A fitted method as one network."""
+
+    module: nn.Module
+    """On the CPU, in evaluation mode."""
+    example: dict[str, Tensor]
+    """Inputs by name, in order, two or more of each; the first axis of all is the batch."""
 
 
 class PrivateFaces(ABC):
@@ -141,6 +150,20 @@ class Method(BaseModel, ABC):
             MethodError: what was fitted is missing or damaged, or the method does not work face by face.
         """
         raise MethodError(f"{type(self).__name__.lower()} works on sets as a whole, not face by face; use `publish`")
+
+    def network(self, fitted: Path) -> Network | None:
+        """What was fitted as one network that `torch.export` can trace, for those who keep models.
+
+        Args:
+            fitted: the folder that `fit` wrote.
+
+        Returns:
+            None for a method that is no such network.
+
+        Raises:
+            MethodError: what was fitted is missing or damaged.
+        """
+        return None
 
     def publish(self, fitted: Path, originals: Faces, how: Publish) -> PrivateFaces:
         """Make a private set of some originals.

@@ -13,11 +13,13 @@ from pydantic import Field, model_validator
 
 from ..datasets.base import Faces
 from . import fitted as fitted_file
-from .base import QUALITY, Fit, Method, MethodError, PrivateFaces, Publish
+from .base import QUALITY, Fit, Method, MethodError, Network, PrivateFaces, Publish
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
+    from ..facemae.gan import Generator
     from ..facemae.gan_sample import Sampler
 
 WEIGHTS = fitted_file.MODEL
@@ -151,23 +153,19 @@ class GAN(Method):
         about = {fitted_file.KEY: fitted_file.describe(self)}
         gan_weights.save(generator, seen.codes, out / WEIGHTS, metadata=about)
 
+    def network(self, fitted: Path) -> Network | None:
+        import torch
+
+        from ..facemae.portable import Generate
+
+        generator, _ = self._open(fitted, torch.device("cpu"))
+        generate = Generate(generator).eval()
+        return Network(generate, generate.example())
+
     def publish(self, fitted: Path, originals: Faces, how: Publish) -> PrivateFaces:
-        from ..facemae import gan_weights
-        from ..facemae.checkpoint import WeightsError
         from ..facemae.gan_sample import Sampler, pairs
 
-        try:
-            said = fitted_file.read(fitted / WEIGHTS)
-            fitted_file.refuse_other(said, self, ("resolution", "nuisance", "width"), fitted / WEIGHTS)
-            generator, codes = gan_weights.load(
-                fitted / WEIGHTS,
-                resolution=self.resolution,
-                nuisance=self.nuisance,
-                width=self.width,
-                device=how.device,
-            )
-        except (WeightsError, MethodError) as error:
-            raise MethodError(f"gan: {error}") from error
+        generator, codes = self._open(fitted, how.device)
         counts = np.unique(originals.labels, return_counts=True)[1]
         people = self.people or len(counts)
         if people > pairs(len(codes)):
@@ -177,6 +175,23 @@ class GAN(Method):
             )
         images = np.full(people, self.images) if self.images else np.resize(counts, people)
         return GeneratedFaces(Sampler(generator, codes, mix=self.mix, seed=how.seed), images)
+
+    def _open(self, fitted: Path, device: torch.device) -> tuple[Generator, Tensor]:
+        from ..facemae import gan_weights
+        from ..facemae.checkpoint import WeightsError
+
+        try:
+            said = fitted_file.read(fitted / WEIGHTS)
+            fitted_file.refuse_other(said, self, ("resolution", "nuisance", "width"), fitted / WEIGHTS)
+            return gan_weights.load(
+                fitted / WEIGHTS,
+                resolution=self.resolution,
+                nuisance=self.nuisance,
+                width=self.width,
+                device=device,
+            )
+        except (WeightsError, MethodError) as error:
+            raise MethodError(f"gan: {error}") from error
 
 
 class GeneratedFaces(PrivateFaces):

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from ..datasets.base import SIZE, Faces
 from . import fitted as fitted_file
-from .base import Fit, Method, MethodError, Privatizer
+from .base import Fit, Method, MethodError, Network, Privatizer
 
 if TYPE_CHECKING:
     import torch
@@ -117,17 +117,19 @@ class Rebuilder(Method, ABC):
             raise MethodError(f"{name}: {error}") from error
         weights.save(model, out / WEIGHTS, metadata={fitted_file.KEY: fitted_file.describe(self)})
 
-    def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
-        from ..facemae import weights
-        from ..facemae.checkpoint import WeightsError
+    def network(self, fitted: Path) -> Network | None:
+        import torch
 
-        name = type(self).__name__.lower()
-        try:
-            said = fitted_file.read(fitted / WEIGHTS)
-            fitted_file.refuse_other(said, self, ("size", "patch", "pixel_normalised"), fitted / WEIGHTS)
-            model = weights.load(fitted / WEIGHTS, self._architecture(), device=device)
-        except (WeightsError, MethodError) as error:
-            raise MethodError(f"{name}: {error}") from error
+        from ..facemae.portable import Rebuild
+
+        if self.mask == "face":  # how many patches it hides is counted as it goes, which no trace can follow
+            return None
+        model = self._open(fitted, torch.device("cpu"))
+        rebuild = Rebuild(model, self._training(), ratio=self._release_ratio, mask=self.mask).eval()
+        return Network(rebuild, rebuild.example())
+
+    def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
+        name, model = type(self).__name__.lower(), self._open(fitted, device)
         # always the same number of faces at once: how a processor adds up a product depends on its shape, and a
         # face in another batch would come out a grey level lighter here and there
         chunk = 256 if device.type == "cuda" else 32
@@ -152,6 +154,21 @@ class Rebuilder(Method, ABC):
             return torch.cat(parts)
 
         return privatize
+
+    def _open(self, fitted: Path, device: torch.device) -> MaskedAutoencoder:
+        from ..facemae import weights
+        from ..facemae.checkpoint import WeightsError
+
+        try:
+            said = fitted_file.read(fitted / WEIGHTS)
+            fitted_file.refuse_other(said, self, ("size", "patch", "pixel_normalised"), fitted / WEIGHTS)
+            return weights.load(fitted / WEIGHTS, self._architecture(), device=device)
+        except (WeightsError, MethodError) as error:
+            raise MethodError(f"{type(self).__name__.lower()}: {error}") from error
+
+    @property
+    def _release_ratio(self) -> float:
+        return self.ratio if self.release_ratio is None else self.release_ratio
 
     def _begin(self, seed: int, out: Path) -> MaskedAutoencoder:
         """The model before training, and what was taken of a checkpoint."""
@@ -212,11 +229,12 @@ class Rebuilder(Method, ABC):
 
         count = len(images)
         filling = [0] * (chunk - count)
-        ratio = self.ratio if self.release_ratio is None else self.release_ratio
         with torch.inference_mode():
             rows = torch.tensor([*range(count), *filling], device=images.device)
             faces = to_float(images[rows])
-            mask = draw_mask(seeds[rows], model.architecture, ratio, kind=self.mask, share=self.face_share)
+            mask = draw_mask(
+                seeds[rows], model.architecture, self._release_ratio, kind=self.mask, share=self.face_share
+            )
             private = published(model(faces, mask), faces, mask, self.patch, self._training())
             rounded = to_uint8(private[:count])
         return rounded.clone()

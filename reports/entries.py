@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .record import RunRecord, Score
 
@@ -56,26 +57,101 @@ def _cut(value: str) -> str:
 
 
 def metrics(record: RunRecord) -> dict[str, float]:
-    """Scores with their bounds, and seconds; a score without a number is left out."""
+    """The headline, scores with their bounds, and seconds; a score without a number is left out."""
     found = {f"seconds/{word(stage.name)}": stage.seconds for stage in record.stages}
     found["seconds/all"] = sum(found.values())
     found |= {f"fit/{word(name)}": value for name, value in record.quality.items()}
     for score in record.scores:
         if score.value is not None:
             found.update(_score(score, score.value))
+    found |= headline(record)
     return {name[:LONGEST_NAME]: float(value) for name, value in found.items() if math.isfinite(value)}
 
 
+def headline(record: RunRecord) -> dict[str, float]:
+    """The two numbers that runs are compared by, named equally whatever was measured on what.
+
+    `utility/mean/accuracy` is the mean over verification sets of the first headline utility, and
+    `leakage/worst/rank1` the highest headline leakage over the attacks run, with its trials and bounds. Faces without
+    sources have `leakage/worst/memorised` instead, which is another quantity. Where a number is missing that belongs
+    to one of them, the whole is: what is left would look better than it is.
+    """
+    found: dict[str, float] = {}
+    headlines = [score.measure for score in record.scores if score.measure.headline]
+    main = next((measure for measure in headlines if measure.side == "utility"), None)
+    useful = [score.value for score in record.scores if main and score.measure.name == main.name]
+    known = [value for value in useful if value is not None]
+    if main and len(known) == len(useful):
+        found[f"utility/mean/{word(main.name)}"] = statistics.fmean(known)
+    worst = worst_leak(record)
+    if worst is not None and worst.value is not None:
+        name = f"leakage/worst/{_rank(worst.measure.name)}"
+        found |= _bounded(name, worst, worst.value)
+    return found
+
+
+def worst_leak(record: RunRecord) -> Score | None:
+    """The highest headline leakage over the attacks run; None where one of them has no number."""
+    leaks = [
+        score for score in record.scores if score.measure.headline and _leaks(score) and score.measure.unit == "share"
+    ]
+    values = [-math.inf if score.value is None else score.value for score in leaks]
+    return leaks[values.index(max(values))] if leaks and min(values) > -math.inf else None
+
+
+def _leaks(score: Score) -> bool:
+    return (score.measure.side, score.measure.better) == ("privacy", "lower")
+
+
+def _rank(measure: str) -> str:
+    """The field's name of being found among the first k: `leak@1` is rank-1."""
+    return word(re.sub(r"^leak@(\d+)$", r"rank\1", measure))
+
+
 def _score(score: Score, value: float) -> dict[str, float]:
-    leaks = score.measure.side == "privacy" and score.measure.better == "lower"
-    side = "leakage" if leaks else score.measure.side
+    side = "leakage" if _leaks(score) else score.measure.side
     name = f"{side}/{word(score.on)}/{word(score.measure.name)}"
-    found: dict[str, float] = {f"{name}/{word(key)}": item for key, item in score.detail.items() if item is not None}
-    found |= {name: value, f"{name}/n": float(score.n)}
+    found = {f"{name}/{word(key)}": item for key, item in score.detail.items() if item is not None}
+    return found | _bounded(name, score, value)
+
+
+def _bounded(name: str, score: Score, value: float) -> dict[str, float]:
+    """A number with its trials, bounds and chance."""
+    found = {name: value, f"{name}/n": float(score.n)}
     if score.intervals:
         found |= {f"{name}/low": score.intervals[0].low, f"{name}/high": score.intervals[0].high}
     if score.chance is not None:
         found[f"{name}/chance"] = score.chance
+    return found
+
+
+class Used(NamedTuple):
+    """A dataset that a run used."""
+
+    name: str
+    digest: str
+    """At most 36 characters."""
+    context: str
+    """What for: `training` or `evaluation`."""
+    source: dict[str, str]
+    profile: dict[str, Any]
+
+
+def datasets(record: RunRecord) -> list[Used]:
+    """The faces, and the verification sets; by name, digest and numbers, never by a person or a place."""
+    people = {name: role.model_dump() for name, role in record.roles.items()}
+    numbers = {
+        "num_images": sum(role.images for role in record.roles.values()),
+        "num_identities": sum(role.identities for role in record.roles.values()),
+    }
+    source = {"dataset": record.dataset, "facebench_data_hash": record.data_hash}
+    name = record.dataset[:500]
+    found = [Used(name, record.data_hash[:36], "training", source, {**numbers, "roles": people})]
+    trials = {score.on: score.n for score in record.scores if score.measure.side == "utility"}
+    for on, pairs in trials.items():
+        found.append(
+            Used(f"{on[:490]} pairs", record.data_hash[:36], "evaluation", {**source, "set": on}, {"num_pairs": pairs})
+        )
     return found
 
 
@@ -91,6 +167,7 @@ def tags(record: RunRecord) -> dict[str, str]:
         "data_hash": record.data_hash,
         "seed": str(record.seed),
         "attackers": ", ".join(record.attackers),
+        "worst_attack": worst.on if (worst := worst_leak(record)) else "",
         "overlap": record.overlap,
         "unreliable": "yes" if record.flaws else "no",
     }
@@ -110,14 +187,28 @@ def curves(logs: Mapping[str, Path]) -> Iterator[tuple[str, int, float]]:
             while writing leaves half of one) and numbers that are not finite are passed over.
     """
     for stage, path in logs.items():
-        lines = list(log_lines(path))
-        every = max(1, math.ceil(len(lines) / MOST_POINTS))
-        for n, line in enumerate(lines):
-            if n % every and n != len(lines) - 1:
-                continue
+        for line in _thinned(path):
             for key, value in line.items():
                 if key != "step":
                     yield f"{word(stage)}/{word(key)}"[:LONGEST_NAME], int(line["step"]), value
+
+
+def load(path: Path) -> Iterator[tuple[str, int, float, int]]:
+    """The machine's load as (name, step, value, milliseconds since 1970), named `system/<quantity>` as MLflow does.
+
+    Args:
+        path: as for a training log, with `time` on every line.
+    """
+    for line in _thinned(path):
+        for key, value in line.items():
+            if key not in {"step", "time"} and "time" in line:
+                yield f"system/{word(key)}"[:LONGEST_NAME], int(line["step"]), value, int(line["time"])
+
+
+def _thinned(path: Path) -> Iterator[dict[str, float]]:
+    lines = list(log_lines(path))
+    every = max(1, math.ceil(len(lines) / MOST_POINTS))
+    return (line for n, line in enumerate(lines) if n % every == 0 or n == len(lines) - 1)
 
 
 def log_lines(path: Path) -> Iterator[dict[str, float]]:

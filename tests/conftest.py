@@ -1,7 +1,15 @@
 """What several tests need: where real faces and recognizers are, and third parties that keep to themselves."""
 
 import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -31,3 +39,49 @@ def weights_root(data_root: Path) -> Path:
     if not root.is_dir():
         pytest.skip(f"no weights at {root}; they are looked for beside the folder of $FACEBENCH_DATA")
     return root
+
+
+class Server(NamedTuple):
+    """An MLflow server of its own on this machine."""
+
+    uri: str
+    database: Path
+    files: Path
+    """Where it keeps artifacts."""
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests, since starting takes seconds; each test has an experiment of its own."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = int(found.getsockname()[1])
+    home = tmp_path_factory.mktemp("mlflow server")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "files")]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # else seven more processes
+    watched = ["sh", "-c", '"$@" <&- & read -r _; kill -9 0', "sh", *command]  # it dies with us, however we die
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            watched, cwd=home, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _wait_for(port, process, home / "log")
+            yield Server(f"http://127.0.0.1:{port}", home / "mlflow.db", home / "files")
+        finally:
+            os.killpg(process.pid, 9)
+            process.communicate()
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 300  # seconds suffice on a machine that does nothing else
+    while time.monotonic() < until:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+                assert answer.status == 200
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())

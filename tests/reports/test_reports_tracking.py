@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -98,6 +93,36 @@ def test_names_of_measures_become_names_that_mlflow_takes() -> None:
     assert "leakage/ignorant/leak_at_1" not in entries.metrics(record(leak=None))
 
 
+def test_two_numbers_have_one_name_in_all_runs_and_are_absent_where_they_would_flatter() -> None:
+    found = entries.headline(record(accuracy=0.8, leak=0.1))
+    assert found["utility/mean/accuracy"] == 0.8
+    assert (found["leakage/worst/rank1"], found["leakage/worst/rank1/chance"]) == (0.1, 0.01)
+    assert found["leakage/worst/rank1/low"] < 0.1 < found["leakage/worst/rank1/high"]
+    assert entries.tags(record())["worst_attack"] == "ignorant"
+
+    made = record()
+    low, high = (score.model_copy(update={"on": on, "value": v}) for score in made.scores[:1]
+                 for on, v in (("lfw", 0.5), ("agedb", 0.9)))  # fmt: skip
+    leak = made.scores[1]
+    lost = leak.model_copy(update={"on": "other", "value": None})
+    whole = made.model_copy(update={"scores": (low, high, leak)})
+    assert entries.headline(whole)["utility/mean/accuracy"] == pytest.approx(0.7)
+    broken = made.model_copy(update={"scores": (low, high.model_copy(update={"value": None}), leak, lost)})
+    assert entries.headline(broken) == {}, "what is left would look better than it is"
+
+    memorised = leak.measure.model_copy(update={"name": "memorised"})
+    new = made.model_copy(update={"scores": (low, leak.model_copy(update={"measure": memorised, "value": -0.2}))})
+    assert entries.headline(new)["leakage/worst/memorised"] == -0.2
+    assert "leakage/worst/rank1" not in entries.headline(new), "another quantity has another name"
+
+
+def test_datasets_are_told_by_digest_and_numbers() -> None:
+    faces, pairs = entries.datasets(record())
+    assert (faces.name, faces.digest, faces.context) == ("lfw", "bbbb", "training")
+    assert (faces.profile["num_images"], faces.profile["num_identities"]) == (40, 10)
+    assert (pairs.name, pairs.context, pairs.profile) == ("lfw pairs", "evaluation", {"num_pairs": 600})
+
+
 def test_long_values_are_cut_and_long_curves_thinned(tmp_path: Path) -> None:
     found = entries.parameters(record(parameters={"note": "x" * 9000}))
     assert found["method.parameters.note"].endswith("(9000 characters; see the record)")
@@ -142,7 +167,10 @@ def test_a_record_mirrored_twice_is_one_run_and_a_changed_one_replaces_it(
     ]
     assert rows(database, f"SELECT value FROM metrics {of_first} AND key = 'utility/lfw/accuracy'") == [(0.8,)]
     assert ("config.recognizer.steps", "5") in rows(database, f"SELECT key, value FROM params {of_first}")
-    assert rows(database, "SELECT name, digest FROM datasets") == [("lfw", "bbbb")]
+    assert rows(database, "SELECT name, digest FROM datasets") == [
+        ("lfw", "bbbb"),
+        ("lfw pairs", "bbbb"),
+    ]
     kept = here / "mlartifacts" / first / "artifacts"
     assert (kept / where.name).read_bytes() == where.read_bytes()
     assert (kept / "figures" / "roc.png").is_file()
@@ -190,50 +218,3 @@ def test_a_dead_server_is_told_quickly_and_leaves_no_marker(tmp_path: Path) -> N
     assert "secret" not in str(caught.value)
     assert not list((tmp_path / "records").glob("*.mirror.json"))
     assert not mirrored(where, "http://127.0.0.1")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    home = tmp_path / "server"
-    home.mkdir()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "files")]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (home / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True)
-        try:
-            yield f"http://127.0.0.1:{_answers(port, process, home / 'log')}"
-        finally:
-            os.killpg(process.pid, 9)
-            process.wait()
-            shutil.rmtree(home, ignore_errors=True)
-
-
-def _answers(port: int, process: subprocess.Popen[bytes], log: Path) -> int:
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
-                assert answer.status == 200
-                return port
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
-
-
-@pytest.mark.slow
-def test_a_server_holds_one_run_with_its_files_however_often_it_is_sent(server: str, tmp_path: Path) -> None:
-    made, where = written(tmp_path / "records")
-    figure = tmp_path / "roc.png"
-    figure.write_bytes(b"\x89PNG")
-    first = mirror(made, uri=server, record_path=where, figures=[figure])
-    assert mirror(made, uri=server, record_path=where, figures=[figure]) == first
-    assert mirrored(where, server)
-    database = tmp_path / "server" / "mlflow.db"
-    assert len(rows(database, "SELECT run_uuid FROM runs")) == 2
-    assert rows(database, f"SELECT value FROM metrics WHERE run_uuid = '{first}' AND key = 'utility/lfw/accuracy'") == [
-        (0.8,)
-    ]
-    kept = sorted(path.name for path in (tmp_path / "server" / "files").rglob("*") if path.is_file())
-    assert kept == [where.name, "roc.png"]
