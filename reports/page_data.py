@@ -11,7 +11,7 @@ from .claim_table import ClaimTable
 from .leaderboard import BOUNDS, Board, Group, Row, front
 from .places import Key, Place, attacks, chances, leakage, sets, utility
 from .record import RunRecord
-from .render import Table, number, tables
+from .tables import Table, number, tables
 
 ALL = {"utility": "mean of all", "privacy": "worst attacker"}
 """The first choice on either axis, which is what the table is sorted and marked by."""

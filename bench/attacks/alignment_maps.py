@@ -79,10 +79,11 @@ def mlp(private: Floats, original: Floats, seed: int) -> Map:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         straight = nn.Linear(width, width)
-        bent = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(0.3), nn.Linear(2 * width, width))
+        last = nn.Linear(2 * width, width)
+        bent = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(0.3), last)
         nn.init.eye_(straight.weight)
         nn.init.zeros_(straight.bias)
-        nn.init.zeros_(bent[3].weight)
+        nn.init.zeros_(last.weight)
         learners = [*straight.parameters(), *bent.parameters()]
         optimizer = torch.optim.AdamW(learners, lr=RATE, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)

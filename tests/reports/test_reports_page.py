@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +94,7 @@ def test_places_are_those_of_the_cells_and_of_the_means() -> None:
     )
     assert chances(group, None, "utility") == [0.5]
     assert chances(group, ("ignorant", "leak@1"), "privacy") == [0.01]
+    spread: Any
     (spread,) = board([record(seed=0, leak=0.001), record(seed=1, leak=0.009)])[0].rows
     assert leakage(spread).bar == (0.0, pytest.approx(0.005 + spread.worst.sd))  # no bar below zero
 
