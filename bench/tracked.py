@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ..reports import ledger, tracking
 from ..reports.record import RunRecord
@@ -36,8 +37,15 @@ class Target:
         return tracking.mirrored(path, self.uri, experiment=self.experiment, models=self.models)
 
 
-def send(record: RunRecord, path: Path, store: Store, target: Target) -> None:
+def send(record: RunRecord, path: Path, store: Store, target: Target, *, page: bool = True) -> None:
     """Mirror one record.
+
+    Args:
+        record: what is mirrored.
+        path: its file.
+        store: holds its stages and figures.
+        target: where to.
+        page: whether the leaderboard of all comparable records of the store goes along.
 
     Raises:
         TrackingError: the server cannot be reached, or refuses; the record is safe.
@@ -45,16 +53,34 @@ def send(record: RunRecord, path: Path, store: Store, target: Target) -> None:
     stages = {stage.name: store.root / "stages" / stage.name / stage.key for stage in record.stages}
     logs = {name: folder / "log.jsonl" for name, folder in stages.items()}
     load = load_of(record.name, store)
-    tracking.mirror(
-        record,
-        uri=target.uri,
-        experiment=target.experiment,
-        record_path=path,
-        figures=sorted((store.root / FIGURES / record.name).glob("*.png")),
-        logs={name: log for name, log in logs.items() if log.is_file()},
-        system=load if load.is_file() else None,
-        models=_models(record, stages, store) if target.models else None,
-    )
+    with TemporaryDirectory() as scratch:
+        tracking.mirror(
+            record,
+            uri=target.uri,
+            experiment=target.experiment,
+            record_path=path,
+            figures=sorted((store.root / FIGURES / record.name).glob("*.png")),
+            logs={name: log for name, log in logs.items() if log.is_file()},
+            system=load if load.is_file() else None,
+            models=_models(record, stages, store) if target.models else None,
+            page=_page(record, path.parent, Path(scratch)) if page else None,
+        )
+
+
+def _page(record: RunRecord, records: Path, out: Path) -> Path:
+    """The leaderboard of the records that may be compared with one, as a page in the folder `out`."""
+    from ..reports import leaderboard, thirdparty
+    from ..reports.page import html
+
+    sound = ledger.load(records, problems=[])  # a damaged one is told by whoever reports on it
+    try:
+        attacks = thirdparty.load(records, sound)
+    except ledger.RecordError:
+        attacks = []
+    board = leaderboard.board([other for other in sound if other.group == record.group], attacks)
+    page = out / "leaderboard.html"
+    page.write_text(html(board), encoding="utf-8")
+    return page
 
 
 def load_of(name: str, store: Store) -> Path:
@@ -75,9 +101,10 @@ def mirror_all(args: argparse.Namespace) -> str:
     records = ledger.load(store.root / "records")
     paths = {record.name: store.root / "records" / f"{record.name}.json" for record in records}
     missing = [record for record in records if not target.has(paths[record.name])]
+    last = {record.group: record.name for record in missing}  # one page a leaderboard is enough
     with display.stage("mirror", "records") as progress:
         for n, record in enumerate(missing):
-            send(record, paths[record.name], store, target)
+            send(record, paths[record.name], store, target, page=last[record.group] == record.name)
             progress(n + 1, len(missing))
     there = len(records) - len(missing)
     return f"{len(missing)} of {len(records)} records mirrored to {shown(target.uri)}, {there} were there already\n"

@@ -127,7 +127,7 @@ def board(records: Iterable[RunRecord], attacks: Iterable[ThirdPartyAttack] = ()
     """
     groups: dict[tuple[str, ...], list[RunRecord]] = defaultdict(list)
     for record in sorted(records, key=lambda r: (r.created, r.name)):
-        groups[record.dataset, record.recipe, record.recipe_hash, record.data_hash].append(record)
+        groups[record.group].append(record)
     others: dict[str, list[ThirdPartyAttack]] = defaultdict(list)
     for attack in attacks:
         others[attack.against.record].append(attack)

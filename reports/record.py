@@ -172,6 +172,11 @@ class RunRecord(Closed):
         marked = (str(self.unreliable),) if self.unreliable else ()
         return (*marked, *(f"{check.name}: {check.says}" for check in self.checks if not check.passed))
 
+    @property
+    def group(self) -> tuple[str, str, str, str]:
+        """What has to be equal in records that are compared."""
+        return self.dataset, self.recipe, self.recipe_hash, self.data_hash
+
     def score(self, measure: str, on: str) -> Score | None:
         """The score of a measure on something, if there is one."""
         return next((s for s in self.scores if s.measure.name == measure and s.on == on), None)

@@ -78,7 +78,7 @@ def run_of(
 
 
 def _parent(client: MlflowClient, experiment: str, record: RunRecord) -> str:
-    group = f"{record.dataset}-{record.recipe}-{record.recipe_hash}-{record.data_hash}"
+    group = "-".join(record.group)
     found = _tagged(client, experiment, GROUP, group)
     if not found:
         told = {**_NEUTRAL, GROUP: group, KEY: _key(GROUP, group), _SENT: _now(), "mlflow.note.content": _ABOUT}

@@ -70,7 +70,7 @@ def _record(store: Path) -> results.RunRecord:
 def test_a_run_ends_in_a_record_with_both_numbers_and_their_bounds(finished: Path) -> None:
     record = _record(finished / "runs")
     assert {"lfw_like", "cfp_fp_like", "agedb_30_like"} == {s.on for s in record.scores if s.measure.name == "accuracy"}
-    assert record.attackers == ("ignorant", "other_image")
+    assert record.attackers == ("ignorant", "other_image", "alignment")
     for score in record.scores:
         if score.measure.headline and score.value is not None:
             assert score.n > 0
@@ -78,6 +78,11 @@ def test_a_run_ends_in_a_record_with_both_numbers_and_their_bounds(finished: Pat
             assert score.chance is not None
             assert 0 <= score.intervals[0].low <= score.intervals[0].high <= 1
     assert [stage.name.split("/")[0] for stage in record.stages[:4]] == ["teacher", "fit", "release", "train"]
+
+
+def test_the_mirror_above_the_run_holds_the_board_as_a_page(finished: Path) -> None:
+    (page,) = (finished / "mlartifacts").rglob("leaderboard.html")
+    assert _record(finished / "runs").recipe_hash in page.read_text()
 
 
 def test_the_roles_are_disjoint_and_recorded_without_names(finished: Path) -> None:
@@ -276,7 +281,7 @@ def test_ctrl_c_in_a_place_that_lets_no_exception_out_is_not_lost() -> None:
             del thing
             time.sleep(30)
 
-        cli._do_list = work
+        cli._DO["list"] = work
         started = time.monotonic()
         code = cli.main(["list"])
         print(code, time.monotonic() - started < 5)
