@@ -146,7 +146,7 @@ def _other_seeds(
         if problems or not now:
             yield Finding(*place, "not-measured", "; ".join(problems), old, None, gated.tolerance, gated.unit)
             continue
-        verdict, why = judge(gated, before, now)
+        verdict, why = judge(gated, before, now, other_seeds=True)
         mean = sum(score.value or 0.0 for score in now) / len(now)
         yield Finding(*place, verdict, _joined(note, why), old, mean, gated.tolerance, gated.unit)
 

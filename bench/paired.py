@@ -1,11 +1,13 @@
-"""Two runs on the same trials: whether a difference is more than chance.
+"""Two runs on the same trials, or several on others: whether a difference is more than chance.
 
 Source: McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12 (1947),
-with Edwards' correction for continuity (1948); for people with several probes, a bootstrap over people.
+with Edwards' correction for continuity (1948); for people with several probes, a bootstrap over people; for seeds that
+differ, Welch, The generalization of 'Student's' problem, Biometrika 34 (1947).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,3 +78,19 @@ def bootstrap(difference: NDArray[np.float64], person: NDArray[np.int64]) -> Tes
     people = len(np.unique(person))
     says = f"paired bootstrap over {people} people: {100 * low:+.2f} to {100 * high:+.2f} pp (99 %)"
     return Tested(not low <= 0 <= high, says)
+
+
+def welch(before: Sequence[float], now: Sequence[float]) -> Tested:
+    """Whether the values of some seeds and those of others have different means (Welch 1947).
+
+    Args:
+        before: one value a seed, at least two.
+        now: likewise.
+    """
+    from scipy.stats import ttest_ind
+
+    told = f"{len(before)} and {len(now)} seeds"
+    if len(set(before)) == len(set(now)) == 1:  # no spread to compare a difference with
+        return Tested(before[0] != now[0], f"{told} without any spread")
+    p = float(ttest_ind(before, now, equal_var=False).pvalue)
+    return Tested(p < ALPHA, f"Welch's test over {told}, p = {p:.2g}")

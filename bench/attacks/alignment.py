@@ -64,15 +64,7 @@ class Alignment(Attack):
         align = best.learn(private.vectors, original.vectors)
         moved = Embeddings(align(evidence.private.vectors), evidence.private.identity)
         hits = ranks(moved, evidence.original, source, progress=evidence.progress)
-        leakage.Found(
-            **vars(hits),
-            person=moved.identity,
-            failed=lost,
-            gallery=len(lost_image),
-            gallery_failures=int(lost_image.sum()),
-            probes_all=len(lost),
-            seed=evidence.seed,
-        ).write(out)
+        leakage.found_by(hits, moved.identity, lost, lost_image, seed=evidence.seed).write(out)
         about = {
             "map": best.name,
             "validation": found,
@@ -94,24 +86,12 @@ class Alignment(Attack):
             "leak_on_validation": about["validation"][about["map"]],
         }
         told = f"map: {about['map']}, learned on {about['faces']:,} faces of {about['people']:,} people of role A"
-        scores = [leakage.identity_leak(found, k, name) for k in self.k]
-        scores += [leakage.image_leak(found, k, name) for k in self.k]
-        scores.append(leakage.pi_link(found, name))
-        scores = [
-            score.model_copy(
-                update={
-                    "detail": {**score.detail, **learned},
-                    "note": "; ".join(filter(None, [score.note, told])),
-                }
-            )
+        scores, curves = leakage.measures(found, self.k, name)
+        more = [
+            {"detail": {**score.detail, **learned}, "note": "; ".join(filter(None, [score.note, told]))}
             for score in scores
         ]
-        curves = [
-            leakage.cmc(found, found.identity, "cmc", name),
-            leakage.cmc(found, found.image, "cmc image", name),
-            leakage.by_gallery_size(found, name),
-        ]
-        return scores, curves
+        return [score.model_copy(update=extra) for score, extra in zip(scores, more, strict=True)], curves
 
     def _pairs(self, evidence: Evidence) -> tuple[Embeddings, Embeddings]:
         """Private and original embeddings of role A, row by row of one face; without those the judge failed on."""

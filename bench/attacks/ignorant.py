@@ -32,16 +32,8 @@ class Ignorant(Attack):
 
         private, original = evidence.private, evidence.original
         source, lost, lost_image = searchable(evidence)
-        found = ranks(private, original, source, progress=evidence.progress)
-        leakage.Found(
-            **vars(found),
-            person=private.identity,
-            failed=lost,
-            gallery=len(lost_image),
-            gallery_failures=int(lost_image.sum()),
-            probes_all=len(lost),
-            seed=evidence.seed,
-        ).write(out)
+        hits = ranks(private, original, source, progress=evidence.progress)
+        leakage.found_by(hits, private.identity, lost, lost_image, seed=evidence.seed).write(out)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
         """Leakage of person and image, and pi_link, with CMC and leakage against gallery size.
@@ -49,12 +41,4 @@ class Ignorant(Attack):
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        found = leakage.read(out)
-        scores = [leakage.identity_leak(found, k, name) for k in self.k]
-        scores += [leakage.image_leak(found, k, name) for k in self.k]
-        curves = [
-            leakage.cmc(found, found.identity, "cmc", name),
-            leakage.cmc(found, found.image, "cmc image", name),
-            leakage.by_gallery_size(found, name),
-        ]
-        return [*scores, leakage.pi_link(found, name)], curves
+        return leakage.measures(leakage.read(out), self.k, name)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import re
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from ...reports.intervals import cluster_bootstrap, wilson
 from ...reports.record import Curve, Interval, Measure, Score
 from .base import AttackError
+
+if TYPE_CHECKING:
+    from .retrieval import Ranks
 
 KEPT = "ranks.npz"
 SIZES = (100, 1000, 10_000)
@@ -81,6 +85,46 @@ def read(out: Path) -> Found:
         raise AttackError(
             f"ranks {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
         ) from error
+
+
+def found_by(
+    hits: Ranks, person: NDArray[np.int64], lost: NDArray[np.bool_], lost_image: NDArray[np.bool_], *, seed: int
+) -> Found:
+    """What a search found, with what is needed to judge it.
+
+    Args:
+        hits: of every probe.
+        person: [Q], the probes' labels.
+        lost: [Q], which probes the recognizer failed on.
+        lost_image: [N], which images of the gallery.
+        seed: of intervals.
+    """
+    return Found(
+        **vars(hits),
+        person=person,
+        failed=lost,
+        gallery=len(lost_image),
+        gallery_failures=int(lost_image.sum()),
+        probes_all=len(lost),
+        seed=seed,
+    )
+
+
+def measures(found: Found, ranks: Sequence[int], on: str, *, image: bool = True) -> tuple[list[Score], list[Curve]]:
+    """All that is told of a search: leak@k of the person, and of the source image where it was in the gallery.
+
+    Args:
+        found: what an attack kept.
+        ranks: the k.
+        on: the attack's name.
+        image: whether the source image was searched, too.
+    """
+    scores = [identity_leak(found, k, on) for k in ranks]
+    curves = [cmc(found, found.identity, "cmc", on)]
+    if image:
+        scores += [image_leak(found, k, on) for k in ranks]
+        curves.append(cmc(found, found.image, "cmc image", on))
+    return [*scores, pi_link(found, on)], [*curves, by_gallery_size(found, on)]
 
 
 def identity_leak(found: Found, k: int, on: str) -> Score:

@@ -5,6 +5,7 @@ The released photo itself is rarely public; other photos of the same person ofte
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -46,16 +47,9 @@ class OtherImage(Attack):
                 "source no private face has anything to be found by; leave this attack out or set min_images: 2"
             )
         chosen = Embeddings(private.vectors[probe], private.identity[probe])
-        found = ranks(chosen, original, source[probe], leave_out_source=True, progress=evidence.progress)
-        leakage.Found(
-            **vars(found),
-            person=chosen.identity,
-            failed=lost[probe],
-            gallery=len(lost_image) - 1,
-            gallery_failures=int(lost_image.sum()),
-            probes_all=len(lost),
-            seed=evidence.seed,
-        ).write(out)
+        hits = ranks(chosen, original, source[probe], leave_out_source=True, progress=evidence.progress)
+        found = leakage.found_by(hits, chosen.identity, lost[probe], lost_image, seed=evidence.seed)
+        replace(found, gallery=len(lost_image) - 1, probes_all=len(lost)).write(out)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
         """Leakage of the person, and pi_link, with CMC and leakage against gallery size.
@@ -63,7 +57,4 @@ class OtherImage(Attack):
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        found = leakage.read(out)
-        scores = [leakage.identity_leak(found, k, name) for k in self.k]
-        curves = [leakage.cmc(found, found.identity, "cmc", name), leakage.by_gallery_size(found, name)]
-        return [*scores, leakage.pi_link(found, name)], curves
+        return leakage.measures(leakage.read(out), self.k, name, image=False)

@@ -18,6 +18,7 @@ from facebench.reports.record import Measure, RunRecord, Score, StageTrace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import LEAK, record
+from scipy.stats import ttest_ind_from_stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 ACCURACY = Gated(side="utility", better="higher", unit="share", tolerance=0.01)
@@ -110,6 +111,29 @@ def test_several_seeds_are_apart_only_where_every_seed_is() -> None:
     near, far = [_kept(0.80), _kept(0.90)], [_score(0.70), _score(0.72)]
     assert judge(ACCURACY, near, far)[0] == "regressed"
     assert judge(ACCURACY, near, [_score(0.70), _score(0.79)])[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict"),
+    [
+        ([0.80], [0.74], "ok"),  # apart at 95 %, and trainings differ by so much
+        ([0.80], [0.68], "regressed"),
+        ([0.80, 0.85], [0.72, 0.70], "ok"),
+        ([0.80, 0.81, 0.79], [0.74, 0.76, 0.75], "regressed"),  # intervals of other trainings would never tell
+        ([0.80, 0.90, 0.70], [0.74, 0.64, 0.83], "ok"),
+        ([0.80, 0.80, 0.80], [0.90, 0.90, 0.90], "improved"),
+    ],
+)
+def test_other_seeds_are_judged_with_what_trainings_differ_by(before, now, verdict: str) -> None:
+    assert judge(ACCURACY, list(map(_kept, before)), list(map(_score, now)), other_seeds=True)[0] == verdict
+
+
+def test_the_means_of_seeds_are_compared_as_scipy_does() -> None:
+    before, now = [0.80, 0.81, 0.79], [0.78, 0.795, 0.765, 0.77]
+    p = ttest_ind_from_stats(np.mean(before), np.std(before, ddof=1), 3, np.mean(now), np.std(now, ddof=1), 4, False)[1]
+    told = paired.welch(before, now)
+    assert told.says == f"Welch's test over 3 and 4 seeds, p = {p:.2g}"
+    assert told.significant == (p < 0.01)
 
 
 def test_a_measure_without_intervals_is_judged_by_its_tolerance() -> None:
