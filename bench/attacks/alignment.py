@@ -52,9 +52,9 @@ class Alignment(Attack):
         """Learn the map, then rank the source image and the person of every private face.
 
         Raises:
-            NotApplicableError: the method cannot be applied to people of role A.
-            AttackError: role A has too few people whom the judge can see, private faces have no source, or
-                embeddings cannot be compared.
+            NotApplicableError: the method cannot be applied to people of role A, or role A has too few people whom
+                the judge can see.
+            AttackError: private faces have no source, or embeddings cannot be compared.
         """
         from .retrieval import ranks
 
@@ -94,15 +94,18 @@ class Alignment(Attack):
         return [score.model_copy(update=extra) for score, extra in zip(scores, more, strict=True)], curves
 
     def _pairs(self, evidence: Evidence) -> tuple[Embeddings, Embeddings]:
-        """Private and original embeddings of role A, row by row of one face; without those the judge failed on."""
+        """Private and original embeddings of role A, row by row of one face; without those the judge failed on.
+
+        That there are too few is no error: a run of several hours is not lost for it.
+        """
         from ...datasets.subset import Subset
 
         faces = evidence.attacker_faces
         people = np.unique(faces.labels)
         if len(people) < _LEAST:
-            raise AttackError(
-                f"role A: expected at least {_LEAST} people to learn a map from, got {len(people)}; give role A a "
-                "larger share, or leave this attack out"
+            raise NotApplicableError(
+                f"not measured: role A has {len(people)} people, and a map is learned from {_LEAST} at least; "
+                "give role A a larger share"
             )
         if len(faces) > self.faces:  # whole people, so that those who choose the map know nobody who taught it
             order = np.random.default_rng((evidence.seed, 5)).permutation(people)
@@ -119,10 +122,11 @@ class Alignment(Attack):
         source: NDArray[np.int64] = made.source
         original = evidence.embed(faces)
         seen = ~failed(private, "role A's private") & ~failed(original, "role A's original")[source]
-        if len(np.unique(private.identity[seen])) < _LEAST:
-            raise AttackError(
-                f"role A: expected at least {_LEAST} people whose private and original faces the judge can see, got "
-                f"{len(np.unique(private.identity[seen]))} of {len(people)}; give role A a larger share"
+        known = len(np.unique(private.identity[seen]))
+        if known < _LEAST:
+            raise NotApplicableError(
+                f"not measured: the judge can see private and original faces of {known} of {len(people)} people of "
+                f"role A, and a map is learned from {_LEAST} at least"
             )
         chosen = Embeddings(private.vectors[seen], private.identity[seen])
         return chosen, Embeddings(original.vectors[source[seen]], original.identity[source[seen]])

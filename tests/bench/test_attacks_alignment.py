@@ -32,6 +32,8 @@ from facebench.reports.intervals import wilson
 
 CPU = torch.device("cpu")
 SIDE = 16
+QUICK: Any = ("procrustes", "ridge")
+"""Maps that are learned at once."""
 
 
 class Shuffled(Method):
@@ -123,13 +125,13 @@ def test_each_kind_of_map_undoes_the_order_alone(tmp_path: Path, kind: Any) -> N
 
 def test_where_there_is_nothing_to_learn_faces_stay_as_they_are(tmp_path: Path) -> None:
     given = evidence(Original())
-    aligned = leak(Alignment(), given, tmp_path / "a")
+    aligned = leak(Alignment(maps=QUICK), given, tmp_path / "a")
     assert aligned.value == 1
     assert json.loads((tmp_path / "a" / CHOSEN).read_text())["map"] == "none"
 
 
 def test_nobody_is_found_behind_noise(tmp_path: Path) -> None:
-    aligned = leak(Alignment(), evidence(Noise()), tmp_path)
+    aligned = leak(Alignment(maps=QUICK), evidence(Noise()), tmp_path)
     low, high = interval_of_chance(aligned.chance, aligned.n)
     assert low <= aligned.value <= high
 
@@ -149,7 +151,7 @@ def test_nobody_of_the_release_is_looked_at_before_the_map_is_learned(tmp_path: 
 
 
 def test_of_many_faces_whole_people_are_taken(tmp_path: Path) -> None:
-    aligned = leak(Alignment(faces=42), evidence(Shuffled()), tmp_path)
+    aligned = leak(Alignment(maps=QUICK, faces=42), evidence(Shuffled()), tmp_path)
     assert (aligned.detail["trained_on_people"], aligned.detail["trained_on_faces"]) == (10, 40)
 
 
@@ -164,7 +166,7 @@ def test_faces_the_judge_fails_on_teach_nothing_and_are_not_found(tmp_path: Path
     private = given.private.vectors.copy()
     private[:3] = np.nan
     half = replace(given, embed=blind, private=given.private._replace(vectors=private))
-    aligned = leak(Alignment(), half, tmp_path)
+    aligned = leak(Alignment(maps=QUICK), half, tmp_path)
     assert aligned.detail["trained_on_faces"] == 70 * 4 - 8
     assert aligned.detail["failure_rate"] == pytest.approx(3 / 160)
     assert aligned.value <= 157 / 160
@@ -173,8 +175,11 @@ def test_faces_the_judge_fails_on_teach_nothing_and_are_not_found(tmp_path: Path
 def test_too_few_people_to_learn_from(tmp_path: Path) -> None:
     given = evidence(Shuffled())
     few = replace(given, attacker_faces=Subset(given.attacker_faces, np.arange(12)))
-    with pytest.raises(AttackError, match=r"role A: expected at least 4 people to learn a map from, got 3; give"):
+    with pytest.raises(NotApplicableError, match=r"^not measured: role A has 3 people, and a map is learned from 4 at"):
         Alignment().run(few, tmp_path)
+    blind = replace(given, embed=lambda faces: embed(faces)._replace(vectors=np.full((len(faces), 147), np.nan)))
+    with pytest.raises(NotApplicableError, match=r"^not measured: the judge can see .* of 0 of 70 people of role A"):
+        Alignment().run(blind, tmp_path)
 
 
 def test_a_method_that_works_for_its_own_people_only_is_told_without_its_paths(tmp_path: Path) -> None:
@@ -189,7 +194,7 @@ def test_a_row_of_zeros_has_no_direction() -> None:
 
 
 def test_what_was_kept_and_damaged_is_told(tmp_path: Path) -> None:
-    leak(Alignment(), evidence(Original()), tmp_path)
+    leak(Alignment(maps=QUICK), evidence(Original()), tmp_path)
     (tmp_path / CHOSEN).write_text('{"map": "none"}')
     with pytest.raises(AttackError, match="run with --force attack"):
         Alignment().scores(tmp_path, "it")
