@@ -53,7 +53,11 @@ def judge_on_clear_pairs(clear: dict[str, float | None]) -> Check:
 
 
 def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
-    """The bounds that `original` and `noise` have to keep."""
+    """The bounds that `original` and `noise` have to keep.
+
+    What a recognizer learns from noise has no bound: on photographs a network that knows no face verifies a few
+    points above chance, by colours and backgrounds. It is the lower end of the scale, and is measured.
+    """
     checks = []
     for score in scores:
         if score.value is None:
@@ -62,17 +66,14 @@ def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
         if method == "original" and (score.measure.name, score.on) == ("leak@1 image", "ignorant"):
             says = f"expected at least 99.9 %, got {score.value:.2%}"
             checks.append(Check(name=name, passed=score.value >= 0.999, says=says, guards="privacy"))
-        elif method == "noise" and score.chance is not None and score.measure.name in ("leak@1", "accuracy"):
+        elif method == "noise" and score.chance is not None and score.measure.name == "leak@1":
             low, high = interval_of_chance(score.chance, score.n)
             says = f"expected {low:.2%} to {high:.2%} (99 % interval of chance), got {score.value:.2%}"
-            side = score.measure.side
-            guards = "utility" if side == "utility" else "privacy"
-            # half a trial of slack: a mean over folds is a count only nearly
-            passed = low - 0.5 / score.n <= score.value <= high + 0.5 / score.n
+            passed = low - 1e-9 <= score.value <= high + 1e-9
             # blank faces may all resemble the same person: then probes are not independent trials, and the
             # interval that resamples people is the one to ask
             passed |= any(i.low <= score.chance <= i.high for i in score.intervals if i.kind == "cluster-bootstrap")
-            checks.append(Check(name=name, passed=passed, says=says, guards=guards))
+            checks.append(Check(name=name, passed=passed, says=says, guards="privacy"))
     return checks
 
 

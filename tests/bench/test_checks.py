@@ -40,10 +40,8 @@ def test_noise_that_all_resembles_one_person_is_judged_by_the_interval_over_peop
     assert check.passed
 
 
-@pytest.mark.parametrize(("value", "passed"), [(0.5, True), (0.54, True), (0.6, False)])
-def test_noise_must_teach_nothing(value: float, passed: bool) -> None:
-    (check,) = bounds("noise", [_score("accuracy", value, n=600, chance=0.5, on="lfw")])
-    assert check.passed is passed
+def test_what_noise_teaches_is_measured_and_has_no_bound() -> None:
+    assert bounds("noise", [_score("accuracy", 0.6, n=600, chance=0.5, on="lfw")]) == []
 
 
 def test_other_methods_have_no_bounds() -> None:
