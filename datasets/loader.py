@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ def read(faces: Faces, *, progress: Progress = silent) -> tuple[Tensor, NDArray[
 
 
 def in_order(faces: Faces, batch: int) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:
-    """Give all faces once, in their order.
+    """Give all faces once, in their order; by the batch where they have a `take`, as private faces do.
 
     Yields:
         indices int64 [B], images uint8 [B, 3, SIZE, SIZE], labels int64 [B]; the last batch may be smaller.
@@ -58,7 +58,10 @@ def in_order(faces: Faces, batch: int) -> Iterator[tuple[NDArray[np.int64], Tens
     import torch
 
     batches = (np.arange(at, min(at + batch, len(faces))) for at in range(0, len(faces), batch))
-    for indices, images in _decoded(faces, batches, batch):
+    take: Callable[[NDArray[np.int64]], Tensor] | None = getattr(faces, "take", None)
+    # faces that a network makes as they are read are made many at once
+    whole = ((rows, take(rows)) for rows in batches) if take else _decoded(faces, batches, batch)
+    for indices, images in whole:
         yield indices, images, torch.from_numpy(faces.labels[indices])
 
 

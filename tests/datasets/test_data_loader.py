@@ -10,6 +10,8 @@ import pytest
 import torch
 from facebench.datasets.base import DataError, Face, Progress
 from facebench.datasets.loader import Batches, in_order, read
+from facebench.datasets.subset import Subset
+from facebench.datasets.synthetic import Synthetic
 
 
 class Marked:
@@ -168,3 +170,20 @@ def test_real_faces_come_out_equal_by_every_way(data_root: Path) -> None:
     for (part, labels), at in zip(batches, range(0, len(faces), 32), strict=False):
         order = batches.order(0)[at : at + 32]
         assert torch.equal(part, images[order]) and labels.tolist() == faces.labels[order].tolist()
+
+
+def test_faces_that_can_be_taken_many_at_once_are() -> None:
+    faces = Synthetic(people=3, images=3).open()
+    asked: list[int] = []
+
+    class Taken(Subset):
+        def take(self, rows):
+            asked.append(len(rows))
+            return torch.stack([self[row].image for row in rows.tolist()])
+
+    taken = list(in_order(Taken(faces, np.arange(9)), 4))
+    assert asked == [4, 4, 1]
+    for (rows, images, labels), (rows_too, same, others) in zip(taken, in_order(faces, 4), strict=True):
+        assert np.array_equal(rows, rows_too)
+        assert torch.equal(images, same)
+        assert torch.equal(labels, others)
