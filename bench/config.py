@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..datasets import safe_yaml
 from ..datasets.base import DataError
@@ -20,6 +20,11 @@ from .splits import Shares
 
 RECIPES = Path(__file__).parent / "recipes"
 Entry = str | dict[str, Any]
+ALL_ATTACKS = (
+    "ignorant", "other_image", "ensemble", "alignment", "parrot", "distillation", "restore",
+    "linkage", "membership", "memorisation", "consistency",
+)  # fmt: skip
+"""What `attacks=all` means; those of other packages are named one by one."""
 
 
 class ConfigError(ValueError):
@@ -51,8 +56,12 @@ class Plan(BaseModel):
     judge: Recognizer = Recognizer()
     """Trained on A's originals, where `attack.embedder` names no file."""
     attack: Judge = Judge()
+    judges: tuple[Judge, ...] = ()
+    """Other recognizers of the attacker's, for the attack `ensemble`; where none is named, one trained like `judge`."""
+    known_faces: Annotated[int, Field(ge=4, le=10**6)] = 20_000
+    """At most so many faces of A, and of H, are made private for attackers and the control."""
     attacks: tuple[Entry, ...] = ("ignorant", "other_image", "alignment", "memorisation", "consistency")
-    """Those that do not apply to the method are passed over, and the record says why."""
+    """Those that do not apply to the method are passed over, and the record says why; `all` means all of the suite."""
     metrics: tuple[Entry, ...] = ("accuracy", "eer", "tar")
     methods: dict[str, dict[str, Any]] = {}
     """Parameters that this recipe gives to methods, by name; `method` entries win over them."""
@@ -60,6 +69,11 @@ class Plan(BaseModel):
     """Parameters of the synthetic faces and pairs, where they are the dataset."""
     skip_bad: bool = False
     """Whether undecodable images are passed over and counted."""
+
+    @field_validator("attacks", mode="before")
+    @classmethod
+    def _all_attacks(cls, value: Any) -> Any:
+        return ALL_ATTACKS if value == "all" else value
 
     def method_entry(self) -> dict[str, Any]:
         """The method's entry with the recipe's parameters below the user's."""
@@ -72,7 +86,14 @@ class Plan(BaseModel):
         entries = (
             "protocol", "roles", "min_images", "encoding", "recognizer", "judge", "attacks", "metrics", "skip_bad"
         )  # fmt: skip
-        return self.model_dump(mode="json", include=set(entries))
+        given = self.model_dump(mode="json")
+        younger = {name: given[name] for name, default in self.younger().items() if given[name] != default}
+        return {**{name: given[name] for name in entries}, **younger}
+
+    @classmethod
+    def younger(cls) -> dict[str, Any]:
+        """Entries younger than the hashes of published records, with their defaults; they count where they differ."""
+        return {"judges": [], "known_faces": cls.model_fields["known_faces"].default}
 
 
 def recipes() -> dict[str, str]:

@@ -46,6 +46,11 @@ def own_content(record: RunRecord) -> Iterator[str]:
     """What in a record does not follow from the rest of it: hashes, its name, sanity bounds."""
     compared = {key: record.config[key] for key in Plan().compared() if key in record.config}
     given = {**compared, "judge_file": _judge_file(record.judge), "dataset": record.dataset}
+    for name, default in Plan.younger().items():
+        if (value := record.config.get(name, default)) != default:
+            given[name] = value
+    if "judges" in given:
+        given["judges"] = [_judge_file(other) for other in record.judge.get("others", [])]
     recipe = digest(given)
     if recipe != record.recipe_hash:
         yield f"recipe_hash: expected {recipe} of its configuration and judge, got {record.recipe_hash[:80]}"

@@ -109,6 +109,8 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
     judge = plan.attack.spelled()
     clear = _clear(steps)
     compared = {**plan.compared(), "judge_file": judge, "dataset": data.name}
+    if plan.judges:  # by content, not by path
+        compared["judges"] = [other.spelled() for other in plan.judges]
     spelled = spell(steps.method)
     own = digest({"method": spelled, "compared": compared, "data": data.hash})[:8]
     return RunRecord(
@@ -123,7 +125,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         config=_without_paths(plan),
         roles=data.recorded(),
-        judge={**plan.attack.described(judge), "clear": clear},
+        judge={**plan.attack.described(judge), "clear": clear, **_others(steps)},
         stages=tuple(
             StageTrace(name=stage.name, key=stage.key, seconds=round(stage.seconds, 3), cached=stage.cached)
             for stage in done
@@ -186,6 +188,12 @@ def _clear(steps: Steps) -> dict[str, float | None]:
     return {
         name: Accuracy()(verify.read(steps.path(step)), name)[0].value for name, step in steps.named("clear").items()
     }
+
+
+def _others(steps: Steps) -> dict[str, Any]:
+    """The attacker's other recognizers, where an attack used them."""
+    described = [judge.described(judge.spelled()) for judge, _ in steps.others]
+    return {"others": described} if described else {}
 
 
 def _without_paths(plan: Plan) -> dict[str, Any]:

@@ -13,32 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..datasets.base import Faces, Pairs, Progress, silent
-from ..methods.base import Fit, Method, Publish
-from .attacks.base import Attack, Embeddings, Evidence, NotApplicableError
+from ..methods.base import Fit, Method
+from . import evidence
+from .attacks.base import Attack, NotApplicableError
+from .attacks.embedding import embed_all
 from .config import ConfigError, Plan
 from .data import Data
 from .device import processor
-from .judge import network_embed
+from .judge import Embed, Judge, network_embed
 from .plugins import build, name_of, spell
 from .recognizer import WEIGHTS, Recognizer
-from .splits import Role
+from .splits import Role, role_digest
+from .step import Both, Step
 from .store import Store, file_digest
 
 NOT_RUN = "not_run.json"
 """What an attack that does not apply leaves in its stage instead of a result: the reason."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One stage that a run needs."""
-
-    name: str
-    inputs: Mapping[str, Any]
-    unit: str
-    """What its progress counts."""
-    make: Callable[[Path, Progress], None]
 
 
 @dataclass
@@ -56,6 +49,11 @@ class Steps:
     """Attacks that do not apply to the method, and why."""
     call_others: Callable[[], None] = lambda: None
     """Called before fitting, where other processes wait to share it."""
+    known: dict[Role, NDArray[np.int64]] = field(default_factory=dict)
+    """Places of the people of A and H to whom attackers apply the method."""
+    both: dict[Role, Both] = field(default_factory=dict)
+    others: list[tuple[Judge, Step | None]] = field(default_factory=list)
+    """Recognizers of the attacker's beside the judge, and the stages of those that the run trains."""
     _decoded: dict[str, Pairs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,16 +90,67 @@ class Steps:
                                   lambda out, progress: self._embed(data.role("P"), out, progress))  # fmt: skip
         self.private = self._add("embed/private", {**seen, "release": self._key(self.release)}, "faces",
                                  lambda out, progress: self._embed(self._released(), out, progress))  # fmt: skip
+        asked: dict[str, Attack] = {}
         for name, attack in self.attacks.items():
             reason = attack.inapplicable(sourced=self.method.sourced)
             if reason:
                 self.not_run[name] = reason
-                continue
+            else:
+                asked[name] = attack
+        self._add_both("A", seed, needed=any(attack.adaptive for attack in asked.values()))
+        self._add_both("H", seed, needed=any(attack.control for attack in asked.values()))
+        if any(attack.several for attack in asked.values()):
+            self._add_others()
+        for name, attack in asked.items():
             key = {
                 "attack": spell(attack), "judge": self._judge, "release": self._key(self.release),
                 "faces": data.ids, "fit": self._key(fit), "seed": plan.seed,
             }  # fmt: skip
-            self._add(f"attack/{name}", key, "probes", self._attacker(attack))
+            if attack.control or attack.adaptive:
+                key["known"] = {role: role_digest(places) for role, places in self.known.items()}
+            if attack.adaptive:
+                key["learner"] = spell(plan.judge)
+            if attack.several:
+                key["others"] = [[other.spelled(), self._key(step)] for other, step in self.others]
+            self._add(f"attack/{name}", key, attack.unit, self._attacker(attack))
+
+    def _add_both(self, role: Role, seed: int | None, *, needed: bool) -> None:
+        """The stages that show an attacker the people of A or H both ways."""
+        labels, places = self.data.faces.labels, self.data.places[role]
+        self.known[role] = places = evidence.draw(labels, places, self.plan.known_faces, seed=self.plan.seed)
+        if not needed or not len(places):
+            return
+        word = {"A": "attacker", "H": "holdout"}[role]
+        faces = [self.data.fingerprint, role_digest(places)]
+        made = {"method": spell(self.method), "fit": self._key(self.fit), "faces": faces, "seed": seed}
+        apply = self._add(f"apply/{word}", {**made, "encoding": self.plan.encoding}, "faces",
+                          lambda out, progress: evidence.apply(self, places, out, progress))  # fmt: skip
+        original = self._add(
+            f"embed/{word}",
+            {"judge": self._judge, "faces": faces},
+            "faces",
+            lambda out, progress: self._embed(evidence.faces_at(self, places), out, progress),
+        )
+        private = self._add(f"embed/{word}-private", {"judge": self._judge, "release": self._key(apply)}, "faces",
+                            lambda out, progress: self._embed_applied(apply, out, progress))  # fmt: skip
+        self.both[role] = Both(apply, original, private)
+
+    def _embed_applied(self, apply: Step, out: Path, progress: Progress) -> None:
+        folder = self.path(apply)
+        if not (folder / evidence.REFUSED).is_file():
+            self._embed(evidence.pack(folder), out, progress)
+
+    def _add_others(self) -> None:
+        """The attacker's other recognizers: those of the plan, or else one that the run trains."""
+        for number, other in enumerate(self.plan.judges or (Judge(flip=self.plan.attack.flip),), 2):
+            step = None
+            if other.embedder is None:
+                # of another seed than the judge, where that is trained by the run, too
+                step = self._recognizer(
+                    f"judge-{number}", self.plan.judge, "A", seed=self.plan.seed + number * 1_000_003
+                )
+            self._refuse_teacher_as_judge(other.spelled())
+            self.others.append((other, step))
 
     def path(self, step: Step) -> Path:
         """Where a stage is or will be."""
@@ -123,14 +172,15 @@ class Steps:
     def _key(self, step: Step | None) -> str | None:
         return self.store.key(step.name, step.inputs) if step else None
 
-    def _recognizer(self, name: str, how: Recognizer, role: Role) -> Step:
+    def _recognizer(self, name: str, how: Recognizer, role: Role, *, seed: int | None = None) -> Step:
         """A recognizer that the run trains on originals, for the method or for the attacker."""
         from .recognizer import train
 
-        inputs = {"faces": self.data.ids[role], "recognizer": spell(how), "seed": self.plan.seed}
+        seed = self.plan.seed if seed is None else seed
+        inputs = {"faces": self.data.ids[role], "recognizer": spell(how), "seed": seed}
 
         def make(out: Path, progress: Progress) -> None:
-            train(self.data.role(role), out, how, seed=self.plan.seed, device=processor(self.device), progress=progress)
+            train(self.data.role(role), out, how, seed=seed, device=processor(self.device), progress=progress)
 
         return self._add(name, inputs, "steps", make)
 
@@ -157,22 +207,20 @@ class Steps:
         self.call_others = lambda: None
         self._fit(out, teacher, silent)
 
-    def _fitted(self) -> Path:
+    def fitted(self) -> Path:
+        """What the method was fitted into; empty where it learns nothing."""
         return self.path(self.fit) if self.fit else Path()
 
     def _release(self, out: Path, progress: Progress) -> None:
         from .privatize import release
 
         release(
-            self.method, name_of(self.method, Method), self._fitted(), self.data.role("P"), self.data.places["P"], out,
+            self.method, name_of(self.method, Method), self.fitted(), self.data.role("P"), self.data.places["P"], out,
             seed=self.plan.seed, device=processor(self.device), encoding=self.plan.encoding, progress=progress,
         )  # fmt: skip
 
     def _released(self) -> Faces:
-        from ..datasets.recordio import RecordIO
-
-        faces: Faces = RecordIO(root=self.path(self.release)).open()
-        return faces
+        return evidence.pack(self.path(self.release))
 
     def _train(self, out: Path, progress: Progress) -> None:
         from .recognizer import train
@@ -185,7 +233,7 @@ class Steps:
             from .verify import verify
 
             embed = (
-                self._open_judge()
+                self.open_judge()
                 if judge
                 else network_embed(self.path(self.train) / WEIGHTS, device=processor(self.device))
             )
@@ -200,20 +248,22 @@ class Steps:
             self._decoded[name] = self.data.pairs[name].open()
         return self._decoded[name]
 
-    def _open_judge(self) -> Any:
-        weights = self.path(self.own_judge) / WEIGHTS if self.own_judge else None
-        return self.plan.attack.open(weights, device=processor(self.device))
+    def open_judge(self) -> Embed:
+        """The judge, live."""
+        return self._open(self.plan.attack, self.own_judge)
+
+    def open_other(self, number: int) -> Embed:
+        """One of the attacker's other recognizers, live."""
+        return self._open(*self.others[number])
+
+    def _open(self, judge: Judge, trained: Step | None) -> Embed:
+        weights = self.path(trained) / WEIGHTS if trained else None
+        return judge.open(weights, device=processor(self.device))
 
     def _embed(self, faces: Faces, out: Path, progress: Progress) -> None:
-        from .verify import embed_all
-
-        seen = embed_all(self._open_judge(), faces, progress=progress)
+        seen = embed_all(self.open_judge(), faces, progress=progress)
         np.save(out / "vectors.npy", seen.vectors)
         np.save(out / "identity.npy", seen.identity)
-
-    def _embeddings(self, step: Step) -> Embeddings:
-        path = self.path(step)
-        return Embeddings(np.load(path / "vectors.npy"), np.load(path / "identity.npy"))
 
     def reason_not_run(self, name: str) -> str:
         """Why an attack whose stage was made found that it does not apply; empty where it was run."""
@@ -222,31 +272,11 @@ class Steps:
 
     def _attacker(self, attack: Attack) -> Callable[[Path, Progress], None]:
         def make(out: Path, progress: Progress) -> None:
-            from .privatize import sources
-            from .verify import embed_all
-
-            device = processor(self.device)
-            original, private = self._embeddings(self.original), self._embeddings(self.private)
-            evidence = Evidence(
-                private=private,
-                original=original,
-                source=sources(self.path(self.release), self.data.places["P"]),
-                seed=self.plan.seed,
-                device=device,
-                private_faces=self._released(),
-                original_faces=self.data.role("P"),
-                attacker_faces=self.data.role("A"),
-                generator_faces=self.data.role("G"),
-                holdout_faces=self.data.role("H"),
-                privatize=lambda faces: self.method.publish(
-                    self._fitted(), faces, Publish(self.plan.seed, device, np.arange(len(faces)))
-                ),
-                embed=lambda faces: embed_all(self._open_judge(), faces),
-                progress=progress,
-            )
             try:
-                attack.run(evidence, out)
+                attack.run(evidence.gather(self, progress), out)
             except NotApplicableError as error:  # known now, and kept: the next run shall not have to find out again
+                for left in out.iterdir():
+                    left.unlink()
                 (out / NOT_RUN).write_text(json.dumps(str(error)), encoding="utf-8")
 
         return make

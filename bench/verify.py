@@ -6,16 +6,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..datasets.base import Faces, Pairs, Progress, silent
-from .attacks.base import Embeddings
+from ..datasets.base import Pairs, Progress, silent
 from .judge import Embed
 from .metrics.base import PairScores
 
 SCORES = "scores.npz"
-_BLOCK = 2048
-"""Faces held decoded at a time."""
 
 
 class ScoresError(ValueError):
@@ -35,21 +31,6 @@ def verify(embed: Embed, pairs: Pairs, out: Path, *, progress: Progress = silent
     similarity = np.einsum("nd,nd->n", left.astype(np.float64), right.astype(np.float64))
     np.savez(out / SCORES, similarity=similarity, same=same)
     np.savez(out / "embeddings.npz", first=left, second=right)
-
-
-def embed_all(embed: Embed, faces: Faces, *, progress: Progress = silent) -> Embeddings:
-    """Embed faces block by block, so that memory does not grow with the dataset.
-
-    Raises:
-        DataError: a face cannot be read.
-    """
-    from ..datasets.loader import in_order
-
-    vectors: list[NDArray[np.float32]] = []
-    for places, images, _ in in_order(faces, _BLOCK):
-        vectors.append(embed(images, silent))
-        progress(int(places[-1]) + 1, len(faces))
-    return Embeddings(np.concatenate(vectors), np.asarray(faces.labels, dtype=np.int64))
 
 
 def read(folder: Path) -> PairScores:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .record import Measure, RunRecord
 from .thirdparty import ThirdPartyAttack
 
-IGNORANT = frozenset({"ignorant", "other_image", "memorisation", "consistency"})
+IGNORANT = frozenset({"ignorant", "other_image", "ensemble", "linkage", "membership", "memorisation", "consistency"})
 """Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
 NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}

@@ -36,6 +36,58 @@ class Embeddings(NamedTuple):
     """[N], labels shared by private and original faces."""
 
 
+Embed = Callable[[Faces], Embeddings]
+"""A recognizer, on any faces."""
+Again = Callable[[NDArray[np.int64]], Faces]
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """Faces of some people both ways: as they are, and as the published method makes them private."""
+
+    private: Embeddings
+    """[Q], the private faces, seen by the judge."""
+    original: Embeddings
+    """[N], the originals, seen by the judge."""
+    source: NDArray[np.int64]
+    """[Q], the index in `original` that each private face was made from."""
+    private_faces: Faces
+    original_faces: Faces
+    again: Again
+    """Makes some of the originals private once more, by their rows, with other random numbers than before.
+
+    Raises:
+        NotApplicableError: the method cannot be applied to these people by the attacker.
+    """
+
+
+def nobody() -> Paired:
+    """A role without people.
+
+    Raises:
+        NotApplicableError: always.
+    """
+    raise NotApplicableError("not measured: there are no such people; give the role a share")
+
+
+def untold(rows: NDArray[np.int64]) -> Faces:
+    """A method that the attacker cannot apply.
+
+    Raises:
+        NotApplicableError: always.
+    """
+    raise NotApplicableError("does not apply: the method cannot be applied by the attacker")
+
+
+def untrained(faces: Faces, progress: Progress = silent) -> Embed:
+    """What learns where nothing can be learned.
+
+    Raises:
+        NotApplicableError: always.
+    """
+    raise NotApplicableError("not measured: the run has no recipe for a recognizer of the attacker's")
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What an attacker holds: the released faces, the originals, and people of their own to train on."""
@@ -52,15 +104,38 @@ class Evidence:
     original_faces: Faces
     attacker_faces: Faces
     """Originals of role A: other people, whom the attacker may train on."""
-    privatize: Callable[[Faces], Faces]
-    """The published method, applied to faces of the attacker's."""
     generator_faces: Faces
     """Originals of role G: the people whom the method learned from."""
     holdout_faces: Faces
     """Originals of role H: people whom nothing was learned from or made of, the control."""
-    embed: Callable[[Faces], Embeddings]
+    embed: Embed
     """The judge, on any faces."""
+    attacker: Callable[[], Paired] = nobody
+    """People of role A both ways, since the method is public.
+
+    Raises:
+        NotApplicableError: the method works for its own people only, or there is nobody in A.
+    """
+    holdout: Callable[[], Paired] = nobody
+    """People of role H both ways, likewise."""
+    again: Again = untold
+    """The originals of P made private once more, see `Paired.again`."""
+    judges: tuple[Embed, ...] = ()
+    """Other recognizers than the judge."""
+    learn: Callable[[Faces, Progress], Embed] = untrained
+    """Train a recognizer on labelled faces, by the recipe of the in-house judge."""
     progress: Progress = silent
+
+    @property
+    def released(self) -> Paired:
+        """People of role P both ways.
+
+        Raises:
+            AttackError: private faces were made from no originals.
+        """
+        if self.source is None:
+            raise AttackError("released faces: expected a source of each, got faces that were made from no originals")
+        return Paired(self.private, self.original, self.source, self.private_faces, self.original_faces, self.again)
 
 
 class Attack(BaseModel, ABC):
@@ -70,8 +145,14 @@ class Attack(BaseModel, ABC):
     version: ClassVar[int] = 1
     """Raise it when equal parameters give other results."""
     adaptive: ClassVar[bool] = False
-    """Whether the attacker knows the method and learns from it: one that finds clearly less than the ignorant attacker
-    is broken, and fails a sanity bound."""
+    """Whether the attacker knows the method and learns from what it makes of people of role A: one that finds clearly
+    less than the ignorant attacker is broken, and fails a sanity bound."""
+    unit: ClassVar[str] = "probes"
+    """What its progress counts."""
+    control: ClassVar[bool] = True
+    """Whether it looks at what the method makes of the hold-out people."""
+    several: ClassVar[bool] = False
+    """Whether it uses other recognizers beside the judge."""
 
     def inapplicable(self, *, sourced: bool) -> str:
         """Why this attack does not apply; empty where it does.

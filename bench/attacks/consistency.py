@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -29,6 +29,8 @@ class Consistency(Attack):
     Does not apply where faces were made from originals: there, that faces of one person can still be linked is
     a question of leakage, and has another answer.
     """
+
+    control: ClassVar[bool] = False
 
     far: Annotated[float, Field(gt=0, lt=1)] = 1e-2
     """False acceptance rate, over pairs of two synthetic people, at which faces of one are accepted."""

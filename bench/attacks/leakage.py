@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import math
 import re
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...reports.intervals import cluster_bootstrap, wilson
 from ...reports.record import Curve, Interval, Measure, Score
-from .base import AttackError
+from . import kept
 
 if TYPE_CHECKING:
     from .retrieval import Ranks
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 KEPT = "ranks.npz"
 SIZES = (100, 1000, 10_000)
 """Gallery sizes at which leakage is told beside the whole gallery's."""
+_SHUFFLES = 400
 CMC = 50
 """Ranks of the cumulative match characteristic."""
 
@@ -54,6 +54,8 @@ class Found:
     """[Q, K], the best candidates, best first; -1 where there are no more."""
     similarity: NDArray[np.float32]
     """[Q, K], theirs."""
+    best: NDArray[np.int64]
+    """[Q], whose image is most alike; -1 where there is none. [J, Q] where J recognizers searched."""
     gallery: int
     """N, images searched for each probe, failed ones too."""
     gallery_failures: int
@@ -63,8 +65,7 @@ class Found:
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
-        kept: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        np.savez(out / KEPT, **kept)
+        kept.write(self, out / KEPT)
 
 
 def read(out: Path) -> Found:
@@ -73,18 +74,7 @@ def read(out: Path) -> Found:
     Raises:
         AttackError: it is missing or damaged.
     """
-    path = out / KEPT
-    try:
-        # opened here, because np.load leaves a damaged file open
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            found: dict[str, Any] = {field.name: kept[field.name] for field in fields(Found)}
-        for number in ("gallery", "gallery_failures", "probes_all", "seed"):
-            found[number] = int(found[number])
-        return Found(**found)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise AttackError(
-            f"ranks {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
-        ) from error
+    return kept.read(Found, out / KEPT)
 
 
 def found_by(
@@ -138,6 +128,7 @@ def identity_leak(found: Found, k: int, on: str) -> Score:
     if k == 1:
         # TIE lies between: a mate that outranks all others strictly links at least one image
         detail["leak_strict"] = float((found.linked > 0).mean())
+        detail["shuffled_low"], detail["shuffled_high"] = shuffled(found)
     says = "share of private faces whose person is the best match among the originals"
     if k > 1:
         says = f"share of private faces whose person is among the {k} best matches among the originals"
@@ -178,10 +169,22 @@ def pi_link(found: Found, on: str) -> Score:
         on=on,
         value=value,
         n=len(found.linked),
-        intervals=_intervals(found, found.linked),
+        intervals=intervals(found, found.linked),
         chance=chance,
         detail={"normalised": _normalised(value, chance), **_context(found)},
     )
+
+
+def shuffled(found: Found) -> tuple[float, float]:
+    """Where leak@1 lies, 99 % of the time, when nothing links a private face to its person: probes swap their labels.
+
+    Where faces resemble each other and all match the same few originals, as faces of noise do, probes are no
+    independent trials, and leakage by luck differs from chance by more, or less, than a binomial interval tells.
+    """
+    random, best = np.random.default_rng((found.seed, 9)), np.atleast_2d(found.best)
+    shares = [(best == random.permutation(found.person)).any(axis=0).mean() for _ in range(_SHUFFLES)]
+    low, high = np.quantile(shares, [0.005, 0.995]).tolist()
+    return float(low), float(high)
 
 
 def cmc(found: Found, ranks: NDArray[np.int64], name: str, on: str) -> Curve:
@@ -257,7 +260,7 @@ def _leak(
         on=on,
         value=value,
         n=q,
-        intervals=_intervals(found, hit.astype(np.float64)),
+        intervals=intervals(found, hit.astype(np.float64)),
         chance=chance,
         detail={
             "normalised": _normalised(value, chance),
@@ -269,7 +272,7 @@ def _leak(
     )
 
 
-def _intervals(found: Found, values: NDArray[np.float64]) -> tuple[Interval, ...]:
+def intervals(found: Found, values: NDArray[np.float64]) -> tuple[Interval, ...]:
     """By people first, Wilson's beside it for counts; Wilson's alone where every resample would be the same."""
     q, total = len(values), float(values.sum())
     counts = (wilson(round(total), q),) if np.isin(values, (0, 1)).all() else ()

@@ -11,7 +11,7 @@ training people in every set of synthetic faces they searched.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class Memorisation(Attack):
     than H. `generator_whole` beside it has no such limit, and no control. Two faces match where they are more alike
     than a share of `fmr` of the impostor pairs of role A allows.
     """
+
+    control: ClassVar[bool] = False
 
     fmr: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     """False match rate that the attacker's threshold is set for."""

@@ -5,17 +5,12 @@ The released photo itself is rarely public; other photos of the same person ofte
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
-
-import numpy as np
-from pydantic import Field
+from typing import ClassVar
 
 from ...reports.record import Curve, Score
-from . import leakage
-from .base import Attack, AttackError, Embeddings, Evidence
-from .checks import searchable
+from .base import Attack, Evidence
+from .search import RankList, judge, search, told
 
 
 class OtherImage(Attack):
@@ -25,8 +20,10 @@ class OtherImage(Attack):
     gallery of every probe has N - 1 images.
     """
 
-    k: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 5, 10)
-    """Ranks at which leakage is told."""
+    version: ClassVar[int] = 2
+
+    k: RankList = (1, 5, 10)
+    """RankList at which leakage is told."""
 
     def run(self, evidence: Evidence, out: Path) -> None:
         """Rank the person of every private face that has another original.
@@ -35,26 +32,12 @@ class OtherImage(Attack):
             AttackError: private faces without a source, one person only, nobody with a second original, or
                 embeddings that cannot be compared.
         """
-        from .retrieval import ranks
-
-        private, original = evidence.private, evidence.original
-        source, lost, lost_image = searchable(evidence)
-        people, images = np.unique(original.identity, return_counts=True)
-        probe = np.isin(private.identity, people[images > 1])
-        if not probe.any():
-            raise AttackError(
-                f"originals: expected people with at least 2 images, got {len(people)} people with 1: without its "
-                "source no private face has anything to be found by; leave this attack out or set min_images: 2"
-            )
-        chosen = Embeddings(private.vectors[probe], private.identity[probe])
-        hits = ranks(chosen, original, source[probe], leave_out_source=True, progress=evidence.progress)
-        found = leakage.found_by(hits, chosen.identity, lost[probe], lost_image, seed=evidence.seed)
-        replace(found, gallery=len(lost_image) - 1, probes_all=len(lost)).write(out)
+        search(evidence, judge, out, leave_out_source=True)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """Leakage of the person, and pi_link, with CMC and leakage against gallery size.
+        """All that `search.told` tells, of the person.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        return leakage.measures(leakage.read(out), self.k, name, image=False)
+        return told(out, self.k, name, image=False)

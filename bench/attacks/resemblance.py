@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from ...reports.compared import newcombe
 from ...reports.intervals import cluster_bootstrap
 from ...reports.record import Curve, Interval, Measure, Score
-from .base import AttackError
+from . import kept
 from .leakage import SIZES, chance_of_identity
 
 KEPT = "matches.npz"
@@ -65,8 +63,7 @@ class Matches:
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
-        kept: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        np.savez(out / KEPT, **kept)
+        kept.write(self, out / KEPT)
 
     @property
     def gallery(self) -> int:
@@ -80,18 +77,7 @@ def read(out: Path) -> Matches:
     Raises:
         AttackError: it is missing or damaged.
     """
-    path = out / KEPT
-    try:
-        # opened here, because np.load leaves a damaged file open
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            found: dict[str, Any] = {field.name: kept[field.name] for field in fields(Matches)}
-        for name, value in found.items():
-            found[name] = value if value.ndim else value.item()
-        return Matches(**found)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise AttackError(
-            f"matches {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
-        ) from error
+    return kept.read(Matches, out / KEPT)
 
 
 def shares(found: Matches, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -53,6 +53,8 @@ class Ranks:
     """[Q, KEPT], the best candidates, best first, as gallery indices; -1 where there are no more."""
     similarity: Floats
     """[Q, KEPT], theirs; NaN where there are no more."""
+    best: Ints
+    """[Q], the person of the best candidate; -1 where there is none."""
 
 
 class _Gallery(NamedTuple):
@@ -114,6 +116,7 @@ def ranks(
         mates=counts[np.searchsorted(people, probes.identity)] - leave_out_source,
         neighbours=np.full((q, KEPT), -1),
         similarity=np.full((q, KEPT), np.nan, np.float32),
+        best=np.full(q, -1),
     )
     index = _by_person(gallery.identity, ~lost_image)
     if len(index):
@@ -127,6 +130,8 @@ def ranks(
             origin = place[source[rows]]
             _search(found, rows, faces, images, origin, leave_out_source=leave_out_source, tile=tile)
             progress(min(start + block, len(asked)), len(asked))
+    met = found.neighbours[:, 0] >= 0
+    found.best[met] = gallery.identity[found.neighbours[met, 0]]
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...reports.intervals import wilson
 from ...reports.record import Curve, Measure, Score
 from .base import Metric, PairScores
-from .roc import Roc, checked, curve, roc
+from .roc import checked, curve, equal_error, roc
 
 MEASURE = Measure(
     name="eer",
@@ -54,15 +54,3 @@ class Eer(Metric):
             },
         )
         return score, curve(rates, on)
-
-
-def equal_error(rates: Roc) -> tuple[float, float | None]:
-    """The equal error rate, and the similarity threshold that comes closest to it (None where all is refused)."""
-    excess = rates.far - (1 - rates.tar)  # rises strictly: every step accepts something
-    after = int(np.argmax(excess >= 0))
-    if after == 0:  # every impostor pair failed
-        return float(rates.far[0]), None
-    weight = -excess[after - 1] / (excess[after] - excess[after - 1])
-    value = float(rates.far[after - 1] + weight * (rates.far[after] - rates.far[after - 1]))
-    near = after - 1 if weight < 0.5 else after
-    return value, float(rates.threshold[near]) if np.isfinite(rates.threshold[near]) else None

@@ -89,6 +89,18 @@ def roc(scores: PairScores) -> Roc:
     )
 
 
+def equal_error(rates: Roc) -> tuple[float, float | None]:
+    """The equal error rate, and the similarity threshold that comes closest to it (None where all is refused)."""
+    excess = rates.far - (1 - rates.tar)  # rises strictly: every step accepts something
+    after = int(np.argmax(excess >= 0))
+    if after == 0:  # every impostor pair failed
+        return float(rates.far[0]), None
+    weight = -excess[after - 1] / (excess[after] - excess[after - 1])
+    value = float(rates.far[after - 1] + weight * (rates.far[after] - rates.far[after - 1]))
+    near = after - 1 if weight < 0.5 else after
+    return value, float(rates.threshold[near]) if np.isfinite(rates.threshold[near]) else None
+
+
 def curve(rates: Roc, on: str) -> Curve:
     """The curve for boards: half of the points evenly along it, half evenly in the logarithm of the FAR."""
     along = rates.far + rates.tar

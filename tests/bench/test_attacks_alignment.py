@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from attacked import Shuffled, both_ways, embed, evidence, leak, roles
 from facebench.bench.attacks import alignment_maps
-from facebench.bench.attacks.alignment import CHOSEN, Alignment
-from facebench.bench.attacks.base import AttackError, Embeddings, Evidence, NotApplicableError
+from facebench.bench.attacks.alignment import Alignment
+from facebench.bench.attacks.base import AttackError, Embeddings, NotApplicableError
+from facebench.bench.attacks.choice import CHOSEN
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.checks import adaptive_bounds, interval_of_chance
 from facebench.bench.cli import main
@@ -24,85 +24,13 @@ from facebench.datasets.bin import write as write_bin
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
 from facebench.datasets.subset import Subset
 from facebench.datasets.synthetic import Synthetic
-from facebench.methods.base import Method, MethodError, Publish
 from facebench.methods.noise import Noise
 from facebench.methods.original import Original
 from facebench.reports import record as results
 from facebench.reports.intervals import wilson
 
-CPU = torch.device("cpu")
-SIDE = 16
 QUICK: Any = ("procrustes", "ridge")
 """Maps that are learned at once."""
-
-
-class Shuffled(Method):
-    """Blocks of pixels in a secret order that is the same for every face: invertible, and unlike the original."""
-
-    random = False
-
-    def load(self, fitted: Path, *, device: torch.device):
-        order = torch.from_numpy(np.random.default_rng(1).permutation(49))
-
-        def shuffle(faces: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
-            blocks = faces.unfold(2, SIDE, SIDE).unfold(3, SIDE, SIDE).reshape(len(faces), 3, 49, SIDE, SIDE)
-            mixed = blocks[:, :, order].reshape(len(faces), 3, 7, 7, SIDE, SIDE)
-            return mixed.permute(0, 1, 2, 4, 3, 5).reshape(faces.shape)
-
-        return shuffle
-
-
-class Own(Method):
-    """Works for the released people only."""
-
-    def publish(self, fitted: Path, originals: Faces, how: Publish):
-        raise MethodError("/home/somebody/set: expected people of the release, got others")
-
-
-def embed(faces: Faces) -> Embeddings:
-    """A recognizer of the simplest kind: the colours of 7 x 7 blocks, less the average face's."""
-    seen = torch.stack([faces[row].image for row in range(len(faces))]).float()
-    blocks = torch.nn.functional.avg_pool2d(seen, SIDE).flatten(1).numpy()
-    vectors = blocks - blocks.mean(axis=1, keepdims=True)
-    return Embeddings(
-        (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), np.asarray(faces.labels)
-    )
-
-
-@cache
-def people() -> tuple[Faces, Faces]:
-    """Faces of A and of P."""
-    faces = Synthetic(people=110, images=4).open()
-    return Subset(faces, np.flatnonzero(faces.labels < 70)), Subset(faces, np.flatnonzero(faces.labels >= 70))
-
-
-def evidence(method: Method) -> Evidence:
-    attackers, originals = people()
-    how = Publish(0, CPU, np.arange(len(originals)))
-    unused: Any = None
-    private = original = embed(originals)
-    if not isinstance(method, Own):
-        private = embed(method.publish(Path(), originals, how))
-    return Evidence(
-        private=private,
-        original=original,
-        source=np.arange(len(originals)),
-        seed=0,
-        device=CPU,
-        private_faces=unused,
-        original_faces=originals,
-        attacker_faces=attackers,
-        generator_faces=unused,
-        holdout_faces=unused,
-        privatize=lambda faces: method.publish(Path(), faces, Publish(0, CPU, np.arange(len(faces)))),
-        embed=embed,
-    )
-
-
-def leak(attack: Any, given: Evidence, out: Path) -> Any:
-    out.mkdir(exist_ok=True)
-    attack.run(given, out)
-    return next(s for s in attack.scores(out, "it")[0] if s.measure.name == "leak@1")
 
 
 def test_a_secret_order_of_blocks_fools_the_ignorant_and_not_the_aligning_attacker(tmp_path: Path) -> None:
@@ -119,15 +47,15 @@ def test_each_kind_of_map_undoes_the_order_alone(tmp_path: Path, kind: Any) -> N
     aligned = leak(Alignment(maps=(kind,)), evidence(Shuffled()), tmp_path)
     assert aligned.value > 0.6
     about = json.loads((tmp_path / CHOSEN).read_text())
-    assert about["map"].startswith(kind)
-    assert about["validation"][about["map"]] > about["validation"]["none"]
+    assert about["way"].startswith(kind)
+    assert about["validation"][about["way"]] > about["validation"]["none"]
 
 
 def test_where_there_is_nothing_to_learn_faces_stay_as_they_are(tmp_path: Path) -> None:
     given = evidence(Original())
     aligned = leak(Alignment(maps=QUICK), given, tmp_path / "a")
     assert aligned.value == 1
-    assert json.loads((tmp_path / "a" / CHOSEN).read_text())["map"] == "none"
+    assert json.loads((tmp_path / "a" / CHOSEN).read_text())["way"] == "none"
 
 
 def test_nobody_is_found_behind_noise(tmp_path: Path) -> None:
@@ -150,22 +78,20 @@ def test_nobody_of_the_release_is_looked_at_before_the_map_is_learned(tmp_path: 
     assert (tmp_path / "a" / CHOSEN).read_text() == (tmp_path / "b" / CHOSEN).read_text()
 
 
-def test_of_many_faces_whole_people_are_taken(tmp_path: Path) -> None:
-    aligned = leak(Alignment(maps=QUICK, faces=42), evidence(Shuffled()), tmp_path)
-    assert (aligned.detail["trained_on_people"], aligned.detail["trained_on_faces"]) == (10, 40)
-
-
 def test_faces_the_judge_fails_on_teach_nothing_and_are_not_found(tmp_path: Path) -> None:
-    given = evidence(Shuffled())
-
     def blind(faces: Faces) -> Embeddings:
         seen = embed(faces)
         seen.vectors[:8] = np.nan
         return seen
 
+    given = evidence(Shuffled())
     private = given.private.vectors.copy()
     private[:3] = np.nan
-    half = replace(given, embed=blind, private=given.private._replace(vectors=private))
+    half = replace(
+        given,
+        private=given.private._replace(vectors=private),
+        attacker=lambda: both_ways(Shuffled(), roles()["A"], blind),
+    )
     aligned = leak(Alignment(maps=QUICK), half, tmp_path)
     assert aligned.detail["trained_on_faces"] == 70 * 4 - 8
     assert aligned.detail["failure_rate"] == pytest.approx(3 / 160)
@@ -173,18 +99,18 @@ def test_faces_the_judge_fails_on_teach_nothing_and_are_not_found(tmp_path: Path
 
 
 def test_too_few_people_to_learn_from(tmp_path: Path) -> None:
-    given = evidence(Shuffled())
-    few = replace(given, attacker_faces=Subset(given.attacker_faces, np.arange(12)))
-    with pytest.raises(NotApplicableError, match=r"^not measured: role A has 3 people, and a map is learned from 4 at"):
-        Alignment().run(few, tmp_path)
-    blind = replace(given, embed=lambda faces: embed(faces)._replace(vectors=np.full((len(faces), 147), np.nan)))
+    few = Subset(roles()["A"], np.arange(12))
+    with pytest.raises(
+        NotApplicableError, match=r"^not measured: the judge can see .* of 3 of 3 people of role A, and 4"
+    ):
+        Alignment().run(evidence(Shuffled(), attacker=lambda: both_ways(Shuffled(), few)), tmp_path)
+
+    def blind(faces: Faces) -> Embeddings:
+        return embed(faces)._replace(vectors=np.full((len(faces), 147), np.nan, np.float32))
+
+    unseen = evidence(Shuffled(), attacker=lambda: both_ways(Shuffled(), roles()["A"], blind))
     with pytest.raises(NotApplicableError, match=r"^not measured: the judge can see .* of 0 of 70 people of role A"):
-        Alignment().run(blind, tmp_path)
-
-
-def test_a_method_that_works_for_its_own_people_only_is_told_without_its_paths(tmp_path: Path) -> None:
-    with pytest.raises(NotApplicableError, match=r"^does not apply: the method cannot be applied to people of the att"):
-        Alignment().run(evidence(Own()), tmp_path)
+        Alignment().run(unseen, tmp_path)
 
 
 def test_a_row_of_zeros_has_no_direction() -> None:

@@ -74,7 +74,6 @@ def evidence(private: Embeddings, g: Any, h: Any, a: Any, *, seed: int = 0, aske
         private_faces=untouched,
         original_faces=untouched,
         attacker_faces=a,
-        privatize=untouched,
         generator_faces=g,
         holdout_faces=h,
         embed=embed,

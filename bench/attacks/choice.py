@@ -1,0 +1,187 @@
+"""Ways of seeing that attackers learn, and the best of them by people who did not teach it.
+
+Attackers who learn have people of role A both ways. Some of them teach, the others choose: of all ways of seeing the
+one is taken that finds most of them. Leaving faces as the judge sees them is always one of the ways, so that nobody
+who learns has a reason to find less than the ignorant attacker. Nobody of P is looked at before that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.subset import Subset
+from ...reports.record import Curve, Score
+from .base import AttackError, Embeddings, NotApplicableError, Paired
+from .checks import failed
+from .search import See, View, judge, told
+
+CHOSEN = "chosen.json"
+LEAST = 4
+"""People of role A, half of whom choose."""
+WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+"""Of a learned view beside the judge's."""
+SHARE = 0.3
+"""Of A's people who choose."""
+
+
+class Division(NamedTuple):
+    """Role A, whom the judge can see, in two."""
+
+    teachers: Paired
+    choosers: Paired
+    everybody: Paired
+
+
+class Way(NamedTuple):
+    """One way of seeing that may be chosen."""
+
+    name: str
+    see: See
+
+
+AS_IT_IS = Way("none", judge)
+"""To leave faces as the judge sees them."""
+
+
+class Chosen(NamedTuple):
+    """The way that was chosen."""
+
+    way: Way
+    found: dict[str, float]
+    """Share of the choosers' faces whose person each way finds."""
+
+
+def divide(people: Paired, seed: int) -> Division:
+    """Those who teach, and those who choose; faces that the judge failed on are left out.
+
+    Raises:
+        NotApplicableError: they are too few. It is no error: a run of several hours is not lost for it.
+    """
+    lost, lost_image = failed(people.private, "role A's private"), failed(people.original, "role A's original")
+    seen = ~lost & ~lost_image[people.source]
+    known = np.unique(people.private.identity[seen])
+    if len(known) < LEAST:
+        raise NotApplicableError(
+            f"not measured: the judge can see private and original faces of {len(known)} of "
+            f"{len(np.unique(people.original.identity))} people of role A, and {LEAST} at least are needed to learn "
+            "from; give role A a larger share"
+        )
+    order = np.random.default_rng((seed, 6)).permutation(known)
+    held = min(max(2, round(SHARE * len(known))), len(known) - 2)
+    choose = np.isin(people.private.identity, order[:held])
+    return Division(part(people, seen & ~choose), part(people, seen & choose), part(people, seen))
+
+
+def part(people: Paired, private: NDArray[np.bool_]) -> Paired:
+    """Some of the private faces, and the originals they were made from."""
+    rows = np.flatnonzero(private)
+    images, place = np.unique(people.source[rows], return_inverse=True)
+    return Paired(
+        private=Embeddings(people.private.vectors[rows], people.private.identity[rows]),
+        original=Embeddings(people.original.vectors[images], people.original.identity[images]),
+        source=place,
+        private_faces=Subset(people.private_faces, rows),
+        original_faces=Subset(people.original_faces, images),
+        again=lambda rows: people.again(images[rows]),
+    )
+
+
+def best(ways: Sequence[Way], choosers: Paired) -> Chosen:
+    """The way that finds most of the choosers; of equally good ones the first."""
+    found = {way.name: _found(way.see(choosers)) for way in ways}
+    return Chosen(max(ways, key=lambda way: found[way.name]), found)
+
+
+def _found(view: View) -> float:
+    from .retrieval import ranks
+
+    probes, gallery = view
+    # any image of the person will do: which one is the source makes no difference to the person's rank
+    _, first = np.unique(gallery.identity, return_index=True)
+    source = first[np.searchsorted(gallery.identity[first], probes.identity)]
+    return float((ranks(probes, gallery, source).identity == 1).mean())
+
+
+def mixed(one: View, other: View, weight: float) -> View:
+    """Two views as one: the similarity is (1 - weight) times that of the one plus weight times that of the other."""
+    return View(_joined(one.probes, other.probes, weight), _joined(one.gallery, other.gallery, weight))
+
+
+def remembered(see: See) -> See:
+    """The same way of seeing, which looks at nobody twice."""
+    views: dict[int, tuple[Paired, View]] = {}
+
+    def look(people: Paired) -> View:
+        if id(people) not in views:
+            views[id(people)] = people, see(people)  # with the people, so that nobody else gets their number
+        return views[id(people)][1]
+
+    return look
+
+
+def beside_judge(name: str, see: See) -> list[Way]:
+    """Ways to use a view that was learned: alone, or together with what the judge sees, by several weights."""
+    seen = remembered(see)
+    return [Way(f"{name} {w:g}", lambda people, w=w: mixed(judge(people), seen(people), w)) for w in WEIGHTS]  # type: ignore[misc]
+
+
+def _joined(one: Embeddings, other: Embeddings, weight: float) -> Embeddings:
+    if weight in (0, 1):
+        return other if weight else one
+    parts = [np.sqrt(1 - weight) * one.vectors, np.sqrt(weight) * other.vectors]
+    return Embeddings(np.concatenate(parts, axis=1).astype(np.float32), one.identity)
+
+
+def keep(out: Path, chosen: Chosen, teachers: Paired, **more: float) -> None:
+    """Write what was chosen, and what it was learned from, into the folder `out`."""
+    about = {
+        "way": chosen.way.name,
+        "validation": chosen.found,
+        "faces": len(teachers.private.identity),
+        "people": len(np.unique(teachers.private.identity)),
+        **more,
+    }
+    (out / CHOSEN).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def told_with(out: Path, ranks: Sequence[int], name: str) -> tuple[list[Score], list[Curve]]:
+    """All that `search.told` tells; beside leak@1 what was chosen and from whom it was learned.
+
+    Raises:
+        AttackError: what was kept is missing or damaged.
+    """
+    about = _about(out)
+    learned = {
+        "trained_on_faces": float(about.pop("faces")),
+        "trained_on_people": float(about.pop("people")),
+        "leak_on_validation": float(about["validation"][about["way"]]),
+        **{key: float(value) for key, value in about.items() if isinstance(value, int | float)},
+    }
+    words = (
+        f"chosen: {about['way']}; learned on {learned['trained_on_faces']:,.0f} faces of "
+        f"{learned['trained_on_people']:,.0f} people of role A"
+    )
+    scores, curves = told(out, ranks, name)
+    for place, score in enumerate(scores):
+        if score.measure.headline:
+            note = "; ".join(filter(None, [score.note, words]))
+            scores[place] = score.model_copy(update={"detail": {**score.detail, **learned}, "note": note})
+    return scores, curves
+
+
+def _about(out: Path) -> dict[str, Any]:
+    path = out / CHOSEN
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        float(about["validation"][about["way"]]), int(about["faces"]), int(about["people"])
+        return about
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AttackError(
+            f"choice {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
+        ) from error

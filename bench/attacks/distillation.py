@@ -1,0 +1,92 @@
+"""The distilling attacker (T2c): a network that gives private faces the embeddings of their originals.
+
+Source: the suite's protocol, section 2, after FaceLinkGen (2026): a student f_s is trained on people of the
+attacker's own so that f_s(private) comes near f_t(original), with the loss 1 - cos.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ...datasets.base import silent
+from ...reports.record import Curve, Score
+from .base import Attack, Embeddings, Evidence, Paired
+from .choice import AS_IT_IS, beside_judge, best, divide, keep, told_with
+from .embedding import embed_by
+from .search import RankList, View, search
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Distillation(Attack):
+    """Search private faces as a student sees them, whom people of role A taught to see through the method (T2c).
+
+    Some of A's people teach; the others choose how much the student's view counts beside the judge's.
+    """
+
+    adaptive: ClassVar[bool] = True
+    unit: ClassVar[str] = "steps"
+
+    architecture: Literal["small", "mobilefacenet", "iresnet18", "iresnet50"] = "small"
+    """Of the student."""
+    steps: Annotated[int, Field(ge=1)] = 500
+    batch: Annotated[int, Field(ge=2)] = 64
+    lr: Annotated[float, Field(gt=0)] = 2e-3
+    k: RankList = (1, 5, 10)
+    """Ranks at which leakage is told."""
+
+    def run(self, evidence: Evidence, out: Path) -> None:
+        """Train the student, then rank the source image and the person of every private face.
+
+        Raises:
+            NotApplicableError: the method cannot be applied to people of role A, they are too few, or training
+                diverged.
+            AttackError: private faces have no source, or embeddings cannot be compared.
+        """
+        known = divide(evidence.attacker(), evidence.seed)
+        network = self._student(known.teachers, evidence)
+
+        def see(people: Paired) -> View:
+            vectors = embed_by(network, people.private_faces, device=evidence.device)
+            return View(Embeddings(vectors, people.private.identity), people.original)
+
+        chosen = best([AS_IT_IS, *beside_judge("student", see)], known.choosers)
+        search(replace(evidence, progress=silent), chosen.way.see, out)
+        keep(out, chosen, known.teachers, steps=self.steps)
+
+    def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
+        """All that `search.told` tells, and what was chosen.
+
+        Raises:
+            AttackError: what `run` kept is missing or damaged.
+        """
+        return told_with(out, self.k, name)
+
+    def _student(self, teachers: Paired, evidence: Evidence) -> nn.Module:
+        import torch
+        from torch.nn.functional import cosine_similarity
+
+        from ...datasets.loader import read
+        from ...facemae import embedder
+        from ...facemae.pixels import to_float
+        from .training import fit, mirror
+
+        images, _ = read(teachers.private_faces)
+        wanted = torch.from_numpy(teachers.original.vectors[teachers.source]).to(evidence.device)
+
+        def loss(network: nn.Module, rows: Tensor, mirrored: Tensor) -> Tensor:
+            x = to_float(mirror(images[rows], mirrored).to(evidence.device)).contiguous(
+                memory_format=torch.channels_last
+            )
+            return (1 - cosine_similarity(network(x), wanted[rows], dim=1)).mean()
+
+        width = teachers.original.vectors.shape[1]
+        return fit(
+            lambda: embedder.build(self.architecture, dim=width), loss, len(images), steps=self.steps, batch=self.batch,
+            lr=self.lr, seed=evidence.seed, device=evidence.device, progress=evidence.progress,
+        )  # fmt: skip

@@ -1,0 +1,155 @@
+"""Membership (T5): whether somebody's photos were used at all, for the release or for training the generator.
+
+Source: membership inference is judged at low false positive rates (LiRA, Carlini et al., arXiv 2112.03570; RMIA, arXiv
+2312.03262); that a candidate's greatest similarity to synthetic faces gives members away, Otroshi and Marcel, arXiv
+2410.24015.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...datasets.base import Faces
+from ...reports.intervals import cluster_bootstrap, wilson
+from ...reports.record import Curve, Interval, Measure, Score
+from . import kept
+from .base import Attack, Embeddings, Evidence
+from .checks import failed
+from .matching import ERRORS
+from .openset import nearest
+
+RATES = (1e-2, 1e-3)
+"""False positive rates at which members are told from others."""
+
+
+class Membership(Attack):
+    """Tell photos that were used from photos of hold-out people, by how alike the most alike released face is (T5).
+
+    Two questions: whether a person of role P is in the release, and whether one of role G was in the training of the
+    method. The second is asked of all methods, and means nothing for one that does not learn. Candidates are originals;
+    others than members are those of role H.
+    """
+
+    control: ClassVar[bool] = False
+
+    faces: Annotated[int, Field(ge=2, le=10**6)] = 4000
+    """At most so many photos of each role are candidates."""
+
+    def inapplicable(self, *, sourced: bool) -> str:
+        """It applies to every set."""
+        return ""
+
+    def run(self, evidence: Evidence, out: Path) -> None:
+        """Look every candidate up among the released faces.
+
+        Raises:
+            AttackError: embeddings that are no unit vectors.
+        """
+        failed(evidence.private, "private")
+        others = self._candidates(evidence.holdout_faces, evidence)
+        if evidence.source is not None:
+            rows = self._drawn(len(evidence.original.identity), evidence.seed)
+            members = Embeddings(evidence.original.vectors[rows], evidence.original.identity[rows])
+            kept.write(_asked(members, others, evidence), out / "release.npz")
+        members = self._candidates(evidence.generator_faces, evidence)
+        kept.write(_asked(members, others, evidence), out / "training.npz")
+
+    def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
+        """The true positive rate at false positive rates of 1 % and 0.1 %, and the area under the curve.
+
+        Raises:
+            AttackError: what `run` kept is missing or damaged.
+        """
+        found: list[Score] = []
+        for question in ("release", "training"):
+            if (out / f"{question}.npz").exists() or question == "training":
+                found += _scores(kept.read(Candidates, out / f"{question}.npz"), question, name)
+        return found, []
+
+    def _candidates(self, faces: Faces, evidence: Evidence) -> Embeddings:
+        from ...datasets.subset import Subset
+
+        if not len(faces):
+            return Embeddings(np.empty((0, evidence.private.vectors.shape[1]), np.float32), np.empty(0, np.int64))
+        return evidence.embed(Subset(faces, self._drawn(len(faces), evidence.seed)))
+
+    def _drawn(self, faces: int, seed: int) -> NDArray[np.int64]:
+        return np.sort(np.random.default_rng((seed, 10)).permutation(faces)[: self.faces])
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """How alike the most alike released face of each candidate is; NaN where the recognizer failed on the candidate."""
+
+    members: NDArray[np.float32]
+    """[M], of those who were used."""
+    person: NDArray[np.int64]
+    """[M], whose photos they are."""
+    others: NDArray[np.float32]
+    """[S], of hold-out people."""
+    seed: int
+
+
+def _asked(members: Embeddings, others: Embeddings, evidence: Evidence) -> Candidates:
+    released = evidence.private
+    return Candidates(nearest(members, released), members.identity, nearest(others, released), evidence.seed)
+
+
+def _scores(found: Candidates, question: str, on: str) -> list[Score]:
+    members, others = (np.where(np.isnan(seen), -np.inf, seen) for seen in (found.members, found.others))
+    n, ordered = len(members), np.sort(others)
+    detail: dict[str, float | None] = {"members": n, "others": len(others)}
+    measures = [_measure(f"tpr@fpr={rate:g} {question}", _SAYS[question]) for rate in RATES]
+    area = _measure(f"membership auc {question}", _SAYS[question])
+    if not n or not len(others):
+        note = f"expected photos of members and of others, got {n} and {len(others)}; give roles G and H a share"
+        return [
+            Score(measure=measure, on=on, value=None, n=n, detail=detail, note=note) for measure in (*measures, area)
+        ]
+    told = []
+    for rate, measure in zip(RATES, measures, strict=True):
+        allowed = int(rate * len(others) + 1e-9)
+        if allowed < 1:
+            note = f"FPR {rate:g} of {len(others):,} photos of others allows no false positive; hold out more people"
+            told.append(Score(measure=measure, on=on, value=None, n=n, chance=rate, detail=detail, note=note))
+            continue
+        hit = (members > ordered[len(others) - 1 - allowed]).astype(np.float64)
+        note = f"the threshold rests on {allowed} false positives; the rule of {ERRORS} asks for {ERRORS}"
+        told.append(_score(measure, on, hit, found, rate, detail, "" if allowed >= ERRORS else note))
+    below = np.searchsorted(ordered, members, "left") + np.searchsorted(ordered, members, "right")
+    return [*told, _score(area, on, below / (2 * len(others)), found, 0.5, detail, "")]
+
+
+def _score(
+    measure: Measure,
+    on: str,
+    values: NDArray[np.float64],
+    found: Candidates,
+    chance: float,
+    detail: dict[str, float | None],
+    note: str,
+) -> Score:
+    value = float(values.mean())
+    several = 0 < value < 1 and bool((found.person != found.person[0]).any())
+    bounds: tuple[Interval, ...] = (cluster_bootstrap(values, found.person, seed=found.seed),) if several else ()
+    if not several and value in (0, 1):
+        bounds = (wilson(int(values.sum()), len(values)),)
+    return Score(
+        measure=measure, on=on, value=value, n=len(values), intervals=bounds, chance=chance, detail=detail, note=note
+    )
+
+
+def _measure(name: str, says: str) -> Measure:
+    return Measure(name=name, side="privacy", better="lower", says=says)
+
+
+_SAYS = {
+    "release": "how well photos of released people are told from those of others, by the most alike private face",
+    "training": "how well photos of the method's training are told from those of others, by the most alike face",
+}

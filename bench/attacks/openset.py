@@ -1,0 +1,103 @@
+"""Open-set search: the attacker does not know whether the person behind a private face is in the gallery at all.
+
+Source: ISO/IEC 19795-1; a non-mate search that returns a candidate is a false positive identification (FPIR), a mate
+search whose mate is not the first candidate, or not similar enough, a false negative one (FNIR). Detection and
+identification rate: DIR = 1 - FNIR at rank 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...reports.record import Measure, Score
+from . import kept
+from .base import Embeddings
+from .control import reason
+from .leakage import Found, intervals
+from .matching import ERRORS
+
+KEPT = "strangers.npz"
+RATES = (0.01, 0.1)
+"""False positive identification rates at which people are to be found."""
+_BLOCK, _TILE = 1024, 16_384
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """What a search for hold-out people, who have no mate, returned."""
+
+    similarity: NDArray[np.float32]
+    """[S], of the best candidate; NaN where the recognizer failed on the probe, which returns none."""
+
+    def write(self, out: Path) -> None:
+        """Keep it in the folder `out`."""
+        kept.write(self, out / KEPT)
+
+
+def strangers(probes: Embeddings, gallery: Embeddings) -> Strangers:
+    """Search private faces of hold-out people among the originals of others.
+
+    Args:
+        probes: [S], private faces of role H.
+        gallery: originals of role P.
+    """
+    return Strangers(nearest(probes, gallery))
+
+
+def nearest(probes: Embeddings, gallery: Embeddings) -> NDArray[np.float32]:
+    """[S], the highest similarity of each probe to any face of a gallery; NaN where nothing could be compared."""
+    images = gallery.vectors[~np.isnan(gallery.vectors).any(axis=1)]
+    best = np.full(len(probes.identity), -np.inf, np.float32)
+    for start in range(0, len(best), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        for left in range(0, len(images), _TILE):
+            similarity = probes.vectors[rows] @ images[left : left + _TILE].T
+            np.maximum(best[rows], similarity.max(axis=1), out=best[rows])
+    return np.where(np.isneginf(best), np.nan, best).astype(np.float32)
+
+
+def scores(out: Path, found: Found, on: str) -> list[Score]:
+    """DIR at an FPIR of 1 % and of 10 %: released faces whose person is the first candidate, above the threshold.
+
+    The threshold is the highest similarity of a stranger that has to be refused, so that no more than the rate lie
+    above it; nothing is interpolated. Absent where the rate allows no stranger; fewer than 30 are told.
+
+    Raises:
+        AttackError: what was kept is missing or damaged.
+    """
+    why = reason(out)
+    similarity = np.empty(0, np.float32) if why else kept.read(Strangers, out / KEPT).similarity
+    return [_at(rate, similarity, why, found, on) for rate in RATES]
+
+
+def _at(rate: float, strangers: NDArray[np.float32], why: str, found: Found, on: str) -> Score:
+    measure = Measure(
+        name=f"dir@fpir={rate:g}",
+        side="privacy",
+        better="lower",
+        says=f"share of private faces whose person is detected and identified, when {rate:.0%} of strangers are",
+    )
+    q, searches = len(found.identity), len(strangers)
+    allowed = int(rate * searches + 1e-9)
+    detail: dict[str, float | None] = {"non_mate_searches": searches, "false_positives_allowed": allowed}
+    if why or allowed < 1:
+        why = why or f"FPIR {rate:g} of {searches:,} non-mate searches allows no false positive; hold out more people"
+        return Score(measure=measure, on=on, value=None, n=q, detail={} if not searches else detail, note=why)
+    ordered = np.sort(np.where(np.isnan(strangers), -np.inf, strangers))[::-1]
+    threshold = ordered[allowed]
+    with np.errstate(invalid="ignore"):
+        hit = (found.identity == 1) & (found.own > threshold)
+    few = allowed < ERRORS
+    return Score(
+        measure=measure,
+        on=on,
+        value=float(hit.mean()),
+        n=q,
+        intervals=intervals(found, hit.astype(np.float64)),
+        detail={**detail, "threshold": float(threshold) if np.isfinite(threshold) else None},
+        note=f"the threshold rests on {allowed} false positives; the rule of {ERRORS} asks for {ERRORS}" if few else "",
+    )

@@ -1,0 +1,179 @@
+"""Pairs of a private face and an original, as verification sees them: EER, AUC, TAR at a FAR, D_sys.
+
+None of them is a headline. An equal error rate hardly moves while a few people are found every time (Vauquier et al.,
+Interspeech 2025); they stand here because other studies of privacy report them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...reports.intervals import cluster_bootstrap
+from ...reports.record import Interval, Measure, Score
+from ..metrics.base import PairScores
+from ..metrics.roc import equal_error, roc
+from . import kept
+from .base import Embeddings
+from .dsys import d_sys, null
+from .leakage import Found
+from .matching import ERRORS
+
+KEPT = "pairs.npz"
+MOST = 200_000
+"""At most so many pairs of either kind are looked at."""
+RATES = (1e-2, 1e-3)
+"""False acceptance rates at which true acceptance is told."""
+_FEWEST = 10
+"""Genuine pairs below which nothing is told."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How alike the two faces of each drawn pair are; pairs with a face the recognizer failed on are left out."""
+
+    genuine: NDArray[np.float32]
+    """[G], a private face and an original of its person."""
+    person: NDArray[np.int64]
+    """[G], whose they are."""
+    impostor: NDArray[np.float32]
+    """[I], a private face and an original of another person."""
+    failures: int
+    """Drawn genuine pairs that were left out."""
+    seed: int
+
+    def write(self, out: Path) -> None:
+        """Keep it in the folder `out`."""
+        kept.write(self, out / KEPT)
+
+
+def draw(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | None, *, seed: int) -> Drawn:
+    """Every genuine pair where there are no more than 200,000, else so many by chance, and as many impostor pairs.
+
+    Args:
+        probes: [Q], private faces.
+        gallery: [N], originals.
+        source: [Q], the original of each that is in no pair with it; None where it may be.
+        seed: of the draw.
+    """
+    random = np.random.default_rng((seed, 8))
+    order = np.argsort(gallery.identity, kind="stable")
+    label = gallery.identity[order]
+    start = np.searchsorted(label, probes.identity, side="left")
+    mates = np.searchsorted(label, probes.identity, side="right") - start
+    total = int(mates.sum())
+    nth = np.arange(total) if total <= MOST else np.sort(random.choice(total, MOST, replace=False))
+    ends = mates.cumsum()
+    row = np.searchsorted(ends, nth, side="right")
+    column = order[start[row] + nth - (ends - mates)[row]]
+    if source is not None:
+        other = column != source[row]
+        row, column = row[other], column[other]
+    genuine = _similarity(probes, gallery, row, column)
+    lost = np.isnan(genuine)
+    strange = random.integers(len(probes.identity), size=MOST), random.integers(len(gallery.identity), size=MOST)
+    apart = probes.identity[strange[0]] != gallery.identity[strange[1]]
+    impostor = _similarity(probes, gallery, strange[0][apart], strange[1][apart])
+    return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[~np.isnan(impostor)], int(lost.sum()), seed)
+
+
+def scores(out: Path, found: Found, on: str) -> list[Score]:
+    """EER, AUC, TAR at FAR 1 % and 0.1 %, and D_sys with its value for shuffled labels.
+
+    Intervals resample people, with the impostor pairs and the threshold held for given.
+
+    Raises:
+        AttackError: what was kept is missing or damaged.
+    """
+    drawn = kept.read(Drawn, out / KEPT)
+    n = len(drawn.genuine)
+    if n < _FEWEST or len(drawn.impostor) < _FEWEST:
+        note = f"expected {_FEWEST} pairs of either kind, got {n} genuine and {len(drawn.impostor)} impostor"
+        measures = [_EER, _AUC, *map(_tar, RATES), _D_SYS]
+        return [Score(measure=measure, on=on, value=None, n=n, note=note) for measure in measures]
+    genuine, impostor = drawn.genuine.astype(np.float64), np.sort(drawn.impostor.astype(np.float64))
+    counts = {"n_genuine": float(n), "n_impostor": float(len(impostor)), "failures": float(drawn.failures)}
+    pooled = PairScores(np.concatenate([genuine, impostor]), np.arange(n + len(impostor)) < n)
+    eer, threshold = equal_error(roc(pooled))
+    refused = genuine < (np.inf if threshold is None else threshold)
+    below = (np.searchsorted(impostor, genuine, "left") + np.searchsorted(impostor, genuine, "right")) / 2
+    area = below / len(impostor)
+    told = [
+        _score(_EER, on, drawn, refused.astype(np.float64), {**counts, "threshold": threshold}, value=eer, chance=0.5),
+        _score(_AUC, on, drawn, area, dict(counts), chance=0.5),
+    ]
+    for rate in RATES:
+        allowed = int(rate * len(impostor) + 1e-9)
+        if allowed < ERRORS:
+            note = (
+                f"FAR {rate:g} of {len(impostor):,} impostor pairs is {allowed}; the rule of {ERRORS} asks for {ERRORS}"
+            )
+            told.append(Score(measure=_tar(rate), on=on, value=None, n=n, chance=rate, note=note))
+            continue
+        bar = impostor[len(impostor) - 1 - allowed]
+        hit = (genuine > bar).astype(np.float64)
+        told.append(_score(_tar(rate), on, drawn, hit, {**counts, "threshold": float(bar)}, chance=rate))
+    value, shuffled = d_sys(genuine, impostor), null(genuine, impostor, seed=drawn.seed)
+    note = "biased upwards: read it beside what shuffled labels give (`null`); it has no interval"
+    told.append(
+        Score(measure=_D_SYS, on=on, value=value, n=n, chance=shuffled, detail={**counts, "null": shuffled}, note=note)
+    )
+    return told
+
+
+def _score(
+    measure: Measure,
+    on: str,
+    drawn: Drawn,
+    values: NDArray[np.float64],
+    detail: dict[str, float | None],
+    *,
+    chance: float,
+    value: float | None = None,
+) -> Score:
+    """One number, with an interval over people where there are several; `value` where it is not the plain mean."""
+    found = float(values.mean()) if value is None else value
+    bounds: tuple[Interval, ...] = ()
+    if (drawn.person != drawn.person[0]).any() and 0 < found < 1:
+        made = cluster_bootstrap(values, drawn.person, seed=drawn.seed)
+        # the value is between two steps of the curve, the resampled rates are on one
+        bounds = (made.model_copy(update={"low": min(made.low, found), "high": max(made.high, found)}),)
+    return Score(measure=measure, on=on, value=found, n=len(values), intervals=bounds, chance=chance, detail=detail)
+
+
+def _similarity(
+    probes: Embeddings, gallery: Embeddings, row: NDArray[np.int64], column: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    made = np.empty(len(row), np.float32)
+    for at in range(0, len(row), 10_000):
+        part = slice(at, at + 10_000)
+        made[part] = np.einsum("nd,nd->n", probes.vectors[row[part]], gallery.vectors[column[part]])
+    return made
+
+
+def _tar(rate: float) -> Measure:
+    says = f"share of pairs of a private face and its person's originals accepted, when {rate:g} of impostor ones are"
+    return Measure(name=f"tar@far={rate:g}", side="privacy", better="lower", says=says)
+
+
+_EER = Measure(
+    name="eer",
+    side="privacy",
+    better="higher",
+    says="equal error rate of an attacker who verifies pairs of a private face and an original",
+)
+_AUC = Measure(
+    name="auc",
+    side="privacy",
+    better="lower",
+    says="chance that a genuine pair of private face and original is more alike than an impostor one",
+)
+_D_SYS = Measure(
+    name="d_sys",
+    side="privacy",
+    better="lower",
+    says="global unlinkability: how far mated scores can be told from non-mated ones, 0 to 1",
+)

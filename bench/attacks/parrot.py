@@ -1,0 +1,84 @@
+"""The parrot (T2): an attacker who applies the published method themselves, and trains a recognizer on what it makes.
+
+Source: Hanisch et al., arXiv 2304.01635, who show that anonymization is weaker than reported where the recognizer was
+trained on anonymized faces; SEBA, arXiv 2407.06648. Enrolled are the originals as they are, or made private by the
+attacker, whichever finds more people of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ...datasets.base import silent
+from ...reports.record import Curve, Score
+from .base import Attack, Embed, Embeddings, Evidence, Paired
+from .choice import AS_IT_IS, WEIGHTS, Way, beside_judge, best, divide, keep, mixed, remembered, told_with
+from .search import RankList, View, search
+
+
+class Parrot(Attack):
+    """Search private faces with a recognizer trained on private and original faces of role A (T2).
+
+    Its recipe is the in-house judge's (`judge` of the plan), its classes are A's people, each with private and original
+    faces. Some of A's people teach. The others choose among the judge's view and the recognizer's, with the gallery as
+    it is or made private by the attacker, with random numbers of their own, and how much either view counts.
+    """
+
+    adaptive: ClassVar[bool] = True
+    unit: ClassVar[str] = "steps"
+
+    k: RankList = (1, 5, 10)
+    """Ranks at which leakage is told."""
+
+    def run(self, evidence: Evidence, out: Path) -> None:
+        """Train the recognizer, then rank the source image and the person of every private face.
+
+        Raises:
+            NotApplicableError: the method cannot be applied to people of role A, or they are too few.
+            AttackError: private faces have no source, or embeddings cannot be compared.
+        """
+        known = divide(evidence.attacker(), evidence.seed)
+        own, judge = _recognizer(known.teachers, evidence), evidence.embed
+        private = remembered(lambda people: _enrolled_private(judge, people))
+        learned = remembered(lambda people: _enrolled_private(own, people))
+        ways = [AS_IT_IS, *beside_judge("recognizer", lambda people: _enrolled_clear(own, people))]
+        for w in (0.0, *WEIGHTS):
+            name = f"enrolled private, recognizer {w:g}"
+            ways.append(Way(name, lambda people, w=w: mixed(private(people), learned(people), w)))  # type: ignore[misc]
+        chosen = best(ways, known.choosers)
+        search(replace(evidence, progress=silent), chosen.way.see, out)
+        keep(out, chosen, known.teachers)
+
+    def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
+        """All that `search.told` tells, and what was chosen.
+
+        Raises:
+            AttackError: what `run` kept is missing or damaged.
+        """
+        return told_with(out, self.k, name)
+
+
+def _recognizer(teachers: Paired, evidence: Evidence) -> Embed:
+    """Private and original faces of one person are of one class."""
+    from ...datasets.joined import Joined
+
+    return evidence.learn(Joined(teachers.private_faces, teachers.original_faces), evidence.progress)
+
+
+def _enrolled_clear(embed: Embed, people: Paired) -> View:
+    return View(
+        Embeddings(embed(people.private_faces).vectors, people.private.identity),
+        Embeddings(embed(people.original_faces).vectors, people.original.identity),
+    )
+
+
+def _enrolled_private(embed: Embed, people: Paired) -> View:
+    anew = people.again(np.arange(len(people.original.identity)))
+    return View(
+        Embeddings(embed(people.private_faces).vectors, people.private.identity),
+        Embeddings(embed(anew).vectors, people.original.identity),
+    )

@@ -1,0 +1,101 @@
+"""The restoring attacker (T3): a network that turns private faces back into originals, which are then searched.
+
+Source: de-anonymization by image-to-image networks, Fantômas (Todt et al., arXiv 2210.10651), where 11 of 15
+anonymizers were at least partly undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from ...datasets.base import Faces, silent
+from ...reports.record import Curve, Score
+from .base import Attack, Embeddings, Evidence, Paired
+from .choice import AS_IT_IS, beside_judge, best, divide, keep, told_with
+from .search import RankList, View, search
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PICTURE = "restored.png"
+_SHOWN = 8
+
+
+class Restore(Attack):
+    """Search restored private faces: a U-Net learns on people of role A to undo the method (T3).
+
+    Some of A's people teach; the others choose how much the view of restored faces counts beside that of private ones.
+    Some restored faces of the choosers are kept as a picture, which stays in the store.
+    """
+
+    adaptive: ClassVar[bool] = True
+    unit: ClassVar[str] = "steps"
+
+    width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
+    """Channels of the network at a quarter of the size."""
+    steps: Annotated[int, Field(ge=1)] = 300
+    batch: Annotated[int, Field(ge=1)] = 32
+    lr: Annotated[float, Field(gt=0)] = 2e-3
+    k: RankList = (1, 5, 10)
+    """Ranks at which leakage is told."""
+
+    def run(self, evidence: Evidence, out: Path) -> None:
+        """Train the network, then rank the source image and the person of every restored face.
+
+        Raises:
+            NotApplicableError: the method cannot be applied to people of role A, they are too few, or training
+                diverged.
+            AttackError: private faces have no source, or embeddings cannot be compared.
+        """
+        from .restored import Restored, picture
+
+        known = divide(evidence.attacker(), evidence.seed)
+        network = self._network(known.teachers, evidence)
+
+        def restored(people: Paired) -> Faces:
+            return Restored(people.private_faces, network, evidence.device)
+
+        def see(people: Paired) -> View:
+            return View(Embeddings(evidence.embed(restored(people)).vectors, people.private.identity), people.original)
+
+        chosen = best([AS_IT_IS, *beside_judge("restored", see)], known.choosers)
+        search(replace(evidence, progress=silent), chosen.way.see, out)
+        keep(out, chosen, known.teachers, steps=self.steps)
+        picture(known.choosers, restored(known.choosers), out / PICTURE, shown=_SHOWN)
+
+    def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
+        """All that `search.told` tells, and what was chosen.
+
+        Raises:
+            AttackError: what `run` kept is missing or damaged.
+        """
+        return told_with(out, self.k, name)
+
+    def _network(self, teachers: Paired, evidence: Evidence) -> nn.Module:
+        import torch
+        from torch.nn.functional import l1_loss
+
+        from ...datasets.loader import read
+        from ...facemae.pixels import to_float
+        from ...facemae.unet import UNet
+        from .training import fit, mirror
+
+        private, (original, _) = read(teachers.private_faces)[0], read(teachers.original_faces)
+        source = torch.from_numpy(teachers.source)
+
+        def prepared(images: Tensor, mirrored: Tensor) -> Tensor:
+            x = to_float(mirror(images, mirrored).to(evidence.device))
+            return x.contiguous(memory_format=torch.channels_last)
+
+        def loss(network: nn.Module, rows: Tensor, mirrored: Tensor) -> Tensor:
+            wanted = prepared(original[source[rows]], mirrored)
+            return l1_loss(network(prepared(private[rows], mirrored)), wanted)
+
+        return fit(
+            lambda: UNet(self.width), loss, len(private), steps=self.steps, batch=self.batch,
+            lr=self.lr, seed=evidence.seed, device=evidence.device, progress=evidence.progress,
+        )  # fmt: skip

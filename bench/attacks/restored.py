@@ -1,0 +1,69 @@
+"""Private faces as a restoring network gives them, and a picture of some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.base import Face, Faces
+from .base import Paired
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+class Restored:
+    """Faces that a network restores as they are read; labels and order are those of the private ones."""
+
+    def __init__(self, private: Faces, network: nn.Module, device: torch.device) -> None:
+        self._private, self._network, self._device = private, network, device
+        self.identities, self.labels = private.identities, private.labels
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Those of the private faces."""
+        return self._private.names
+
+    def take(self, rows: NDArray[np.int64]) -> Tensor:
+        """Some of them, uint8 [B, 3, SIZE, SIZE]."""
+        import torch
+
+        from ...facemae.pixels import to_float, to_uint8
+
+        images = torch.stack([self._private[row].image for row in rows.tolist()])
+        made = []
+        with torch.inference_mode():
+            for part in images.split(256):
+                x = to_float(part.to(self._device)).contiguous(memory_format=torch.channels_last)
+                made.append(to_uint8(self._network(x)).cpu())
+        return torch.cat(made)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Face:
+        return Face(self.take(np.array([index]))[0], int(self.labels[index]))
+
+    def encoded(self, index: int) -> bytes:
+        """As a lossless file."""
+        from ...datasets import codec
+
+        return codec.encode(self[index].image)
+
+
+def picture(people: Paired, restored: Faces, path: Path, *, shown: int) -> None:
+    """Draw a face of some people three times: original above, private in the middle, restored below."""
+    import torch
+
+    from ...datasets.grid import write_grid
+
+    _, first = np.unique(people.private.identity, return_index=True)
+    rows = first[:shown].tolist()
+    originals = [people.original_faces[int(people.source[row])].image for row in rows]
+    lines = [originals, [people.private_faces[row].image for row in rows], [restored[row].image for row in rows]]
+    write_grid([torch.stack(line) for line in lines], path)

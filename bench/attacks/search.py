@@ -1,0 +1,102 @@
+"""Search private faces among originals, as an attacker sees both, and keep all that is told of it.
+
+Every attack that searches is a way of seeing: the ignorant one sees with the judge, others with what they learned.
+What is searched, counted and kept is the same for all, and stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from ...reports.record import Curve, Score
+from . import control, leakage, openset, pairs
+from .base import AttackError, Embeddings, Evidence, NotApplicableError, Paired
+from .checks import failed, searchable
+
+RankList = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+"""RankList at which leakage is told, a parameter of every attack that searches."""
+
+
+class View(NamedTuple):
+    """Some people as an attacker sees them; rows are those of `Paired`."""
+
+    probes: Embeddings
+    """The private faces."""
+    gallery: Embeddings
+    """The originals, in the space of the probes."""
+
+
+See = Callable[[Paired], View]
+
+
+def judge(people: Paired) -> View:
+    """Private faces and originals as the judge sees them: the ignorant attacker's view."""
+    return View(people.private, people.original)
+
+
+def search(evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = False) -> leakage.Found:
+    """Rank the source and the person of every released face, look at the control, and write all into the folder `out`.
+
+    Args:
+        evidence: of the run.
+        see: how the attacker sees people.
+        out: gets what `told` reads.
+        leave_out_source: search as if each probe's own source were not in the gallery; probes whose person has no
+            other image are left out.
+
+    Raises:
+        AttackError: private faces without a source, one person only, or embeddings that cannot be compared.
+    """
+    from .retrieval import ranks
+
+    source, _, _ = searchable(evidence)
+    view = see(evidence.released)
+    probes, gallery = view
+    lost, lost_image = failed(probes, "private"), failed(gallery, "original")
+    asked = np.arange(len(probes.identity))
+    if leave_out_source:
+        people, images = np.unique(gallery.identity, return_counts=True)
+        asked = np.flatnonzero(np.isin(probes.identity, people[images > 1]))
+        if not len(asked):
+            raise AttackError(
+                f"originals: expected people with at least 2 images, got {len(people)} people with 1: without its "
+                "source no private face has anything to be found by; leave this attack out or set min_images: 2"
+            )
+    probes = Embeddings(probes.vectors[asked], probes.identity[asked])
+    hits = ranks(probes, gallery, source[asked], leave_out_source=leave_out_source, progress=evidence.progress)
+    found = leakage.found_by(hits, probes.identity, lost[asked], lost_image, seed=evidence.seed)
+    found = replace(found, gallery=len(lost_image) - leave_out_source, probes_all=len(lost))
+    found.write(out)
+    own = source[asked] if leave_out_source else None
+    pairs.draw(probes, gallery, own, seed=evidence.seed).write(out)
+    try:
+        other = see(evidence.holdout())
+        control.compare(probes, other.gallery, found).write(out)
+        openset.strangers(other.probes, gallery).write(out)
+    except NotApplicableError as error:
+        control.absent(out, str(error))
+    return found
+
+
+def told(out: Path, ranks: Sequence[int], on: str, *, image: bool = True) -> tuple[list[Score], list[Curve]]:
+    """All that is told of a search, from what `search` wrote.
+
+    Args:
+        out: the folder.
+        ranks: the k of leak@k.
+        on: the attack's name.
+        image: whether the source image was searched, too.
+
+    Raises:
+        AttackError: what was kept is missing or damaged.
+    """
+    found = leakage.read(out)
+    scores, curves = leakage.measures(found, ranks, on, image=image)
+    more = [*control.scores(out, found, on), *openset.scores(out, found, on), *pairs.scores(out, found, on)]
+    return [*scores, *more], curves

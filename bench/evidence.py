@@ -1,0 +1,194 @@
+"""What the attacker of a run holds, read from its stages; and the stages that are made for attackers alone.
+
+The published method is applied to people of role A, from whom attackers learn, and of role H, the control. Both are
+made once a run and shared by all attacks.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.base import Faces, Progress, silent
+from ..methods.base import Method, MethodError, Publish
+from .attacks.base import Embed, Embeddings, Evidence, NotApplicableError, Paired, nobody
+from .attacks.embedding import embed_all
+from .config import Plan
+from .data import Data
+from .device import processor
+from .judge import Judge, network_embed
+from .plugins import name_of
+from .recognizer import WEIGHTS, TrainingError
+from .splits import Role
+from .step import Both, Step
+
+REFUSED = "refused.json"
+"""What a stage leaves where the method cannot be applied to other people: the reason."""
+_ANEW = 1 << 36
+"""Added to the place of an original that is made private once more, so that its random numbers are others."""
+
+
+class Run(Protocol):
+    """A run whose stages are laid out."""
+
+    plan: Plan
+    data: Data
+    device: str
+    method: Method
+    release: Step
+    original: Step
+    private: Step
+    known: dict[Role, NDArray[np.int64]]
+    both: dict[Role, Both]
+    others: list[tuple[Judge, Step | None]]
+
+    def path(self, step: Step) -> Path: ...
+    def fitted(self) -> Path: ...
+    def open_judge(self) -> Callable[..., NDArray[np.float32]]: ...
+    def open_other(self, number: int) -> Callable[..., NDArray[np.float32]]: ...
+
+
+def draw(labels: NDArray[np.int64], places: NDArray[np.int64], most: int, *, seed: int) -> NDArray[np.int64]:
+    """Places of some people's faces, whole people by chance, no more than `most` faces where they can be kept to.
+
+    Args:
+        labels: of all faces of the dataset.
+        places: of a role's faces.
+        most: faces.
+        seed: of the draw.
+    """
+    if len(places) <= most:
+        return places
+    people, counts = np.unique(labels[places], return_counts=True)
+    order = np.random.default_rng((seed, 5)).permutation(len(people))
+    kept = people[order[: max(4, int((counts[order].cumsum() <= most).sum()))]]
+    return places[np.isin(labels[places], kept)]
+
+
+def apply(run: Run, places: NDArray[np.int64], out: Path, progress: Progress) -> None:
+    """Write what the method makes of the faces at some places into the folder `out`, or why it cannot."""
+    from .privatize import release
+
+    faces = faces_at(run, places)
+    try:
+        release(
+            run.method, name_of(run.method, Method), run.fitted(), faces, places, out,
+            seed=run.plan.seed, device=processor(run.device), encoding=run.plan.encoding, progress=progress,
+        )  # fmt: skip
+    except MethodError:  # its words may name a file, and the reason goes into records
+        for left in out.iterdir():
+            left.unlink()
+        reason = "does not apply: the method cannot be applied to people of the attacker's own"
+        (out / REFUSED).write_text(json.dumps(reason), encoding="utf-8")
+
+
+def faces_at(run: Run, places: NDArray[np.int64]) -> Faces:
+    """Some faces of the dataset, people numbered from zero; none where there is no place."""
+    from ..datasets.subset import Nobody, Subset
+
+    return Subset(run.data.faces, places) if len(places) else Nobody()
+
+
+def paired(run: Run, role: Role) -> Callable[[], Paired]:
+    """The people of role A or H both ways, read when they are asked for."""
+    places, stages = run.known[role], run.both.get(role)
+    if stages is None or not len(places):
+        return nobody
+
+    def read() -> Paired:
+        from .privatize import sources
+
+        folder = run.path(stages.apply)
+        if (folder / REFUSED).is_file():
+            raise NotApplicableError(str(json.loads((folder / REFUSED).read_text(encoding="utf-8"))))
+        source = sources(folder, places)
+        assert source is not None  # noqa: S101 - attacks that ask do not apply to methods without sources
+        return Paired(
+            private=embeddings(run, stages.private),
+            original=embeddings(run, stages.original),
+            source=source,
+            private_faces=pack(folder),
+            original_faces=faces_at(run, places),
+            again=again(run, places),
+        )
+
+    return read
+
+
+def again(run: Run, places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Faces]:
+    """Faces at some places made private once more, with other random numbers."""
+
+    def make(rows: NDArray[np.int64]) -> Faces:
+        how = Publish(run.plan.seed, processor(run.device), places[rows] + _ANEW)
+        try:
+            made: Faces = run.method.publish(run.fitted(), faces_at(run, places[rows]), how)
+            return made
+        except MethodError as error:
+            raise NotApplicableError("does not apply: the attacker cannot apply the method") from error
+
+    return make
+
+
+def pack(folder: Path) -> Faces:
+    """The private faces that a stage wrote."""
+    from ..datasets.recordio import RecordIO
+
+    faces: Faces = RecordIO(root=folder).open()
+    return faces
+
+
+def embeddings(run: Run, step: Step) -> Embeddings:
+    """Faces as the judge sees them, as a stage kept them."""
+    path = run.path(step)
+    return Embeddings(np.load(path / "vectors.npy"), np.load(path / "identity.npy"))
+
+
+def gather(run: Run, progress: Progress) -> Evidence:
+    """All that the attacker of a run holds."""
+    from .privatize import sources
+
+    places = run.data.places["P"]
+    return Evidence(
+        private=embeddings(run, run.private),
+        original=embeddings(run, run.original),
+        source=sources(run.path(run.release), places),
+        seed=run.plan.seed,
+        device=processor(run.device),
+        private_faces=pack(run.path(run.release)),
+        original_faces=run.data.role("P"),
+        attacker_faces=run.data.role("A"),
+        generator_faces=run.data.role("G"),
+        holdout_faces=run.data.role("H"),
+        embed=lambda faces: embed_all(run.open_judge(), faces),
+        attacker=paired(run, "A"),
+        holdout=paired(run, "H"),
+        again=again(run, places),
+        judges=tuple(_other(run, number) for number in range(len(run.others))),
+        learn=partial(_learn, run),
+        progress=progress,
+    )
+
+
+def _other(run: Run, number: int) -> Embed:
+    return lambda faces: embed_all(run.open_other(number), faces)
+
+
+def _learn(run: Run, faces: Faces, progress: Progress = silent) -> Embed:
+    """A recognizer of the attacker's, trained by the in-house judge's recipe; its weights are not kept."""
+    from .recognizer import train
+
+    device = processor(run.device)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            train(faces, Path(folder), run.plan.judge, seed=run.plan.seed, device=device, progress=progress)
+        except TrainingError as error:
+            raise NotApplicableError(f"not measured: the attacker's recognizer cannot be trained ({error})") from error
+        embed = network_embed(Path(folder) / WEIGHTS, device=device)
+    return lambda others: embed_all(embed, others)

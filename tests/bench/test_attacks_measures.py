@@ -1,0 +1,204 @@
+"""Open-set search, the control, pairs and D_sys, against values that are known otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facebench.bench.attacks import control, openset, pairs
+from facebench.bench.attacks.base import AttackError, Embeddings
+from facebench.bench.attacks.dsys import d_sys, null
+from facebench.bench.attacks.leakage import Found, shuffled
+from facebench.bench.attacks.openset import Strangers
+from scipy.stats import mannwhitneyu
+
+
+def found(identity: list[int], own: list[float], person: list[int] | None = None, **more) -> Found:
+    """What a search found for some probes, as far as measures ask."""
+    q = len(identity)
+    given = {
+        "image": np.array(identity),
+        "identity": np.array(identity),
+        "own": np.array(own, np.float32),
+        "other": np.zeros(q, np.float32),
+        "linked": np.zeros(q),
+        "mates": np.ones(q, np.int64),
+        "person": np.arange(q) if person is None else np.array(person),
+        "failed": np.zeros(q, np.bool_),
+        "neighbours": np.zeros((q, 10), np.int64),
+        "similarity": np.zeros((q, 10), np.float32),
+        "best": np.arange(q),
+        "gallery": 100,
+        "gallery_failures": 0,
+        "probes_all": q,
+        "seed": 0,
+    }
+    return Found(**{**given, **more})
+
+
+@pytest.mark.parametrize(("distance", "anchor"), [(0.5, 0.128), (1, 0.294), (2, 0.617), (3, 0.835), (4, 0.943)])
+def test_d_sys_of_two_normal_distributions(distance: float, anchor: float) -> None:
+    rng = np.random.default_rng(0)
+    mated, non_mated = rng.normal(distance, 1, 400_000), rng.normal(0, 1, 400_000)
+    assert d_sys(mated, non_mated) == pytest.approx(anchor, abs=0.004)
+
+
+@pytest.mark.parametrize(("n", "bias"), [(1000, 0.095), (10_000, 0.025)])
+def test_d_sys_of_equal_distributions_is_its_null_and_not_zero(n: int, bias: float) -> None:
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(0, 1, n), rng.normal(0, 1, n)
+    assert d_sys(one, other) == pytest.approx(bias, abs=0.03)
+    assert null(one, other, seed=0) == pytest.approx(d_sys(one, other), abs=0.02)
+
+
+def test_d_sys_at_its_ends_and_of_nothing() -> None:
+    assert d_sys(np.full(20, 0.9), np.full(20, 0.1)) == 1
+    assert d_sys(np.full(20, 0.5), np.full(20, 0.5)) == 0
+    for mated, non_mated in ((9, 100), (100, 0)):
+        with pytest.raises(ValueError, match="10 mated and 1 non-mated at least"):
+            d_sys(np.zeros(mated), np.zeros(non_mated))
+    with pytest.raises(ValueError, match="finite"):
+        d_sys(np.full(20, np.nan), np.zeros(20))
+
+
+def test_open_set_search_on_an_example_worked_by_hand(tmp_path: Path) -> None:
+    # ten strangers; at an FPIR of 10 % one of them may pass, so the threshold is the second highest, 0.8
+    Strangers(np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, np.nan], np.float32)).write(tmp_path)
+    # first and above; first and not above; above and not first; failed
+    searched = found([1, 1, 2, 101], [0.85, 0.8, 0.95, np.nan])
+    one, ten = openset.scores(tmp_path, searched, "it")
+    assert ten.value == 0.25
+    assert ten.detail["threshold"] == pytest.approx(0.8)
+    assert "rule of 30" in ten.note
+    assert one.value is None  # 1 % of ten allows nobody
+    assert "allows no false positive" in one.note
+
+
+def test_open_set_search_without_hold_out_people(tmp_path: Path) -> None:
+    control.absent(tmp_path, "not measured: nobody")
+    for score in openset.scores(tmp_path, found([1], [0.9]), "it") + control.scores(tmp_path, found([1], [0.9]), "it"):
+        assert score.value is None
+        assert score.note == "not measured: nobody"
+
+
+def test_a_stand_in_is_found_where_it_is_most_alike(tmp_path: Path) -> None:
+    axes = np.eye(4, dtype=np.float32)
+    probes = Embeddings(axes[[0, 1, 2]], np.array([5, 6, 7]))
+    # the first stand-in resembles the first probe more than others of the gallery do (0.5), the second nobody
+    holdout = Embeddings(np.stack([axes[0], axes[3], np.full(4, np.nan, np.float32)]), np.array([0, 1, 1]))
+    searched = found([1, 2, 2], [0.9, 0.2, 0.2], other=np.array([0.5, 0.5, 0.5], np.float32))
+    compared = control.compare(probes, holdout, searched)
+    assert compared.probe.tolist() == [0.5, 0, 0]
+    assert compared.person.tolist() == pytest.approx([1 / 3, 0])
+    assert compared.chance == pytest.approx((1 / 100 + 2 / 101) / 2)
+    compared.write(tmp_path)
+    (score,) = control.scores(tmp_path, searched, "it")
+    a, c = 1 / 3, 1 / 6
+    assert score.value == pytest.approx((a - c) / (1 - c))
+    assert score.value is not None
+    assert score.intervals[0].low < score.value < score.intervals[0].high
+
+
+def test_ties_of_a_stand_in_count_against_the_defender_and_failed_probes_find_nobody() -> None:
+    axes = np.eye(2, dtype=np.float32)
+    probes = Embeddings(axes[[0, 0]], np.array([0, 1]))
+    holdout = Embeddings(axes[[0]], np.array([0]))
+    searched = found([1, 101], [1, np.nan], other=np.array([1, 1], np.float32), failed=np.array([False, True]))
+    assert control.compare(probes, holdout, searched).probe.tolist() == [1, 0]
+
+
+def test_the_control_of_faces_without_any_likeness_is_chance() -> None:
+    rng = np.random.default_rng(0)
+
+    def faces(people: int, images: int) -> Embeddings:
+        vectors = rng.standard_normal((people * images, 64))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return Embeddings(vectors.astype(np.float32), np.repeat(np.arange(people), images))
+
+    probes, gallery, holdout = faces(50, 4), faces(50, 4), faces(40, 4)
+    same = probes.identity[:, None] == gallery.identity
+    other = np.where(same, -1, probes.vectors @ gallery.vectors.T).max(axis=1)
+    searched = found([2] * 200, [0.0] * 200, other=other.astype(np.float32), mates=np.full(200, 4), gallery=200)
+    compared = control.compare(probes, holdout, searched)
+    assert compared.chance == pytest.approx(0.02)
+    assert compared.probe.mean() == pytest.approx(0.02, abs=0.006)
+
+
+def drawn_from(rng: np.random.Generator, tmp_path: Path, genuine: int = 900) -> dict:
+    kept = pairs.Drawn(
+        rng.normal(1, 1, genuine).astype(np.float32) / 10, np.repeat(np.arange(genuine // 3), 3),
+        rng.normal(0, 1, 40_000).astype(np.float32) / 10, 0, 0,
+    )  # fmt: skip
+    kept.write(tmp_path)
+    scores = pairs.scores(tmp_path, found([1], [1.0]), "it")
+    return {"kept": kept, **{score.measure.name: score for score in scores}}
+
+
+def test_rates_over_pairs_are_those_of_scipy_and_of_plain_counting(tmp_path: Path) -> None:
+    told = drawn_from(np.random.default_rng(0), tmp_path)
+    genuine, impostor = told["kept"].genuine, told["kept"].impostor
+    u = mannwhitneyu(genuine.astype(np.float64), impostor.astype(np.float64)).statistic
+    assert told["auc"].value == pytest.approx(u / len(genuine) / len(impostor), abs=1e-9)
+    errors = [max((genuine < at).mean(), (impostor >= at).mean()) for at in np.linspace(-0.5, 0.5, 2001)]
+    assert told["eer"].value == pytest.approx(min(errors), abs=2e-3)
+    for rate in (0.01, 0.001):
+        refused = np.sort(impostor)[-int(rate * len(impostor)) - 1]
+        assert told[f"tar@far={rate:g}"].value == pytest.approx((genuine > refused).mean())
+    assert told["d_sys"].value == pytest.approx(0.294, abs=0.05)
+    assert told["d_sys"].detail["null"] < 0.12
+    for name in ("auc", "eer", "tar@far=0.01"):
+        assert told[name].intervals[0].low <= told[name].value <= told[name].intervals[0].high
+    assert told["eer"].measure.better == "higher"
+
+
+def test_too_few_pairs_tell_nothing(tmp_path: Path) -> None:
+    told = drawn_from(np.random.default_rng(0), tmp_path, genuine=9)
+    assert all(score.value is None and "got 9 genuine" in score.note for name, score in told.items() if name != "kept")
+
+
+def test_pairs_are_of_one_person_or_two_and_never_with_a_left_out_source() -> None:
+    identity = np.repeat(np.arange(6), 3)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((18, 18))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    faces = Embeddings(vectors.astype(np.float32), identity)
+    every = pairs.draw(faces, faces, None, seed=0)
+    assert len(every.genuine) == 18 * 3
+    assert np.count_nonzero(every.genuine > 0.999) == 18
+    other = pairs.draw(faces, faces, np.arange(18), seed=0)
+    assert len(other.genuine) == 18 * 2
+    assert other.genuine.max() < 0.999
+    assert other.impostor.max() < 0.999
+    lost = faces.vectors.copy()
+    lost[0] = np.nan
+    seen = pairs.draw(Embeddings(lost, identity), faces, None, seed=0)
+    assert (len(seen.genuine), seen.failures) == (17 * 3, 3)
+
+
+def test_many_pairs_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "MOST", 50)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((60, 8)).astype(np.float32)
+    faces = Embeddings(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.repeat(np.arange(6), 10))
+    drawn = pairs.draw(faces, faces, None, seed=0)
+    assert len(drawn.genuine) == 50
+    assert len(np.unique(drawn.person)) == 6
+
+
+def test_swapped_labels_tell_luck_from_leakage() -> None:
+    person = np.repeat(np.arange(50), 4)
+    blank = found([2] * 200, [0.0] * 200, person=person.tolist(), best=np.full(200, 7))
+    assert shuffled(blank) == (0.02, 0.02)  # all match one person: exactly that person's own probes, however labelled
+    known = found([1] * 200, [1.0] * 200, person=person.tolist(), best=person)
+    low, high = shuffled(known)
+    assert low < 0.02 < high < 0.1  # what is found, 1, is far above
+    several = found([1] * 200, [1.0] * 200, person=person.tolist(), best=np.stack([person, np.full(200, 7)]))
+    assert shuffled(several)[1] > high
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    for module in (control, openset, pairs):
+        (tmp_path / module.KEPT).write_bytes(b"PK\x03\x04 broken")
+        with pytest.raises(AttackError, match="run with --force attack"):
+            module.scores(tmp_path, found([1], [0.9]), "it")
