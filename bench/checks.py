@@ -70,10 +70,28 @@ def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
             low, high = interval_of_chance(score.chance, score.n)
             says = f"expected {low:.2%} to {high:.2%} (99 % interval of chance), got {score.value:.2%}"
             passed = low - 1e-9 <= score.value <= high + 1e-9
-            # blank faces may all resemble the same person: then probes are not independent trials, and the
-            # interval that resamples people is the one to ask
+            # blank faces may all resemble the same person: then probes are not independent trials, and those are to be
+            # asked who know it, the interval that resamples people and the one that swaps the probes' labels
             passed |= any(i.low <= score.chance <= i.high for i in score.intervals if i.kind == "cluster-bootstrap")
+            lowest, highest = score.detail.get("shuffled_low"), score.detail.get("shuffled_high")
+            passed |= lowest is not None and highest is not None and lowest <= score.value <= highest
             checks.append(Check(name=name, passed=passed, says=says, guards="privacy"))
+    return checks
+
+
+def control_bounds(scores: Sequence[Score]) -> list[Check]:
+    """Whether hold-out people, who are behind no private face, are found no more often than by chance and 3 sigma.
+
+    An attack that finds them has learned something else than who is behind a face, or its control is broken.
+    """
+    checks = []
+    for score in scores:
+        rate, chance, sigma = (score.detail.get(f"control{part}") for part in ("", "_chance", "_sigma"))
+        if score.measure.name != "residual" or rate is None or chance is None or sigma is None:
+            continue
+        says = f"expected at most {chance + 3 * sigma:.2%}, chance and three sigma, got {rate:.2%}"
+        passed = rate <= chance + 3 * sigma + 1e-9
+        checks.append(Check(name=f"control on {score.on}", passed=passed, says=says, guards="privacy"))
     return checks
 
 

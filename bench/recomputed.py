@@ -13,7 +13,7 @@ from ..reports.record import RunRecord, Score
 from ..reports.sanity import CLOSE
 from . import verify
 from .attacks.base import Attack, AttackError
-from .checks import bounds, judge_on_clear_pairs
+from .checks import bounds, control_bounds, judge_on_clear_pairs
 from .config import Plan
 from .metrics.accuracy import Accuracy
 from .metrics.base import Metric
@@ -59,7 +59,11 @@ def own_content(record: RunRecord) -> Iterator[str]:
     if name != record.name:
         yield f"name: expected {name} of its content, got {record.name[:200]}"
     passed = {check.name: check.passed for check in record.checks}
-    for check in (judge_on_clear_pairs(record.judge.get("clear", {})), *bounds(record.method, record.scores)):
+    for check in (
+        judge_on_clear_pairs(record.judge.get("clear", {})),
+        *bounds(record.method, record.scores),
+        *control_bounds(record.scores),
+    ):
         got = passed.get(check.name)
         if got is not check.passed:
             words = {True: "passed", False: "failed", None: "no such check"}

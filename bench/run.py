@@ -17,7 +17,7 @@ from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
 from ..reports.record import RunRecord, Score, StageTrace
 from . import verify
-from .checks import adaptive_bounds, bounds, judge_on_clear_pairs
+from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
 from .config import Plan
 from .data import open_data
 from .metrics.base import Metric
@@ -132,7 +132,12 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         ),
         scores=tuple(scores),
         curves=tuple(curves),
-        checks=(judge_on_clear_pairs(clear), *bounds(method, scores), *adaptive_bounds(method, scores, adaptive)),
+        checks=(
+            judge_on_clear_pairs(clear),
+            *bounds(method, scores),
+            *control_bounds(scores),
+            *adaptive_bounds(method, scores, adaptive),
+        ),
         attackers=tuple(name for name in steps.named("attack") if name not in not_run),
         not_run=not_run,
         sourced=steps.method.sourced,

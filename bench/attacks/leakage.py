@@ -63,6 +63,11 @@ class Found:
     """Private faces, those without a mate too."""
     seed: int
 
+    @property
+    def searches(self) -> int:
+        """How many recognizers searched; a probe is found where one of them finds it."""
+        return len(np.atleast_2d(self.best))
+
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
         kept.write(self, out / KEPT)
@@ -114,20 +119,27 @@ def measures(found: Found, ranks: Sequence[int], on: str, *, image: bool = True)
     if image:
         scores += [image_leak(found, k, on) for k in ranks]
         curves.append(cmc(found, found.image, "cmc image", on))
-    return [*scores, pi_link(found, on)], [*curves, by_gallery_size(found, on)]
+    if found.searches == 1:  # of a union, the best rank does not tell who is found in a smaller gallery
+        curves.append(by_gallery_size(found, on))
+    return [*scores, pi_link(found, on)], curves
 
 
 def identity_leak(found: Found, k: int, on: str) -> Score:
     """Leak@k (identity): how often one of the k best candidates is the probe's person.
 
     Chance: of k gallery images drawn without looking, one at least is a mate. `normalised` is
-    (leak - chance) / (1 - chance); `leak_strict` is leak@1 had all ties been counted for the defender.
+    (leak - chance) / (1 - chance); `leak_strict` is leak@1 had all ties been counted for the defender; between
+    `shuffled_low` and `shuffled_high` it lies where nothing links a face to its person.
     """
-    chance = float(chance_of_identity(found.gallery, found.mates, k).mean()) if k <= found.gallery else None
+    chance = None
+    if k <= found.gallery:
+        missed = 1 - chance_of_identity(found.gallery, found.mates, k)
+        chance = float((1 - missed**found.searches).mean())  # as if searches were independent
     detail: dict[str, float | None] = {}
     if k == 1:
-        # TIE lies between: a mate that outranks all others strictly links at least one image
-        detail["leak_strict"] = float((found.linked > 0).mean())
+        if found.searches == 1:
+            # TIE lies between: a mate that outranks all others strictly links at least one image
+            detail["leak_strict"] = float((found.linked > 0).mean())
         detail["shuffled_low"], detail["shuffled_high"] = shuffled(found)
     says = "share of private faces whose person is the best match among the originals"
     if k > 1:
@@ -137,8 +149,8 @@ def identity_leak(found: Found, k: int, on: str) -> Score:
 
 
 def image_leak(found: Found, k: int, on: str) -> Score:
-    """Leak@k (image): how often the very source image is one of the k best candidates; chance is k/N."""
-    chance = k / found.gallery if k <= found.gallery else None
+    """Leak@k (image): how often the very source image is one of the k best candidates; chance is k/N, of one search."""
+    chance = 1 - (1 - k / found.gallery) ** found.searches if k <= found.gallery else None
     says = f"share of private faces whose own source image is among the {k} best matches among the originals"
     measure = _measure(f"leak@{k} image", says)
     return _leak(found, found.image <= k, k=k, chance=chance, measure=measure, on=on, detail={})
