@@ -94,6 +94,7 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
             method=method,
             seed=seed,
             protocol=args.protocol,
+            attacks="all" if args.attacks == ["all"] else args.attacks,
             skip_bad=args.skip_bad,
         )
         for method, seed in product(args.method or [None], args.seed or [None])

@@ -74,6 +74,9 @@ def _run(command: argparse.ArgumentParser) -> None:
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="any entry of a recipe"
     )
     command.add_argument("--experiment", type=Path, metavar="FILE", help="a YAML file with entries of a run")
+    command.add_argument(
+        "--attacks", nargs="+", metavar="NAME", help="instead of the recipe's; `all` for all, see `bench list attacks`"
+    )
     command.add_argument("--protocol", choices=("unseen", "in-sample"), help="fit on other people, or on the same")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     command.add_argument("--force", nargs="+", default=[], metavar="STAGE", help="make these stages again")
