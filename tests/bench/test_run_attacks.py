@@ -1,0 +1,137 @@
+"""A run with every attacker of the suite, from the command line to the record, and what of it the record keeps."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from facebench.bench.cli import main
+from facebench.bench.config import ALL_ATTACKS, Plan, plan
+from facebench.reports import record as results
+
+TINY = """
+synthetic: {people: 60, images: 3, pairs: 20}
+recognizer: {architecture: small, dim: 32, steps: 2, batch: 8}
+judge: {architecture: small, dim: 32, steps: 3, batch: 8}
+attacks:
+  - ignorant
+  - other_image
+  - ensemble
+  - {use: alignment, maps: [procrustes]}
+  - parrot
+  - {use: distillation, steps: 3, batch: 8}
+  - {use: restore, steps: 2, batch: 4, width: 8}
+  - linkage
+  - membership
+  - memorisation
+  - consistency
+"""
+SEARCHES = ("ignorant", "other_image", "ensemble", "alignment", "parrot", "distillation", "restore", "linkage")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which masking was run once, with all attacks."""
+    folder = tmp_path_factory.mktemp("attacked")
+    (folder / "tiny.yaml").write_text(TINY)
+    assert _run(folder) in (0, 1)
+    return folder
+
+
+def _run(folder: Path, *more: str) -> int:
+    run = ["run", "--method", "masking", "--recipe", folder / "tiny.yaml", "--store", folder / "runs", "-q"]
+    return main([*map(str, run), "--tracking-uri", "none", *more])
+
+
+def _record(folder: Path) -> results.RunRecord:
+    (path,) = (folder / "runs" / "records").glob("*.json")
+    return results.read(path)
+
+
+def test_every_search_is_told_in_full(finished: Path) -> None:
+    record = _record(finished)
+    assert record.attackers == (*SEARCHES, "membership")
+    assert record.not_run.keys() == {"memorisation", "consistency"}
+    everywhere = {"pi_link", "residual", "dir@fpir=0.01", "dir@fpir=0.1", "eer", "auc", "d_sys", "tar@far=0.01"}
+    for name in SEARCHES:
+        told = {score.measure.name for score in record.scores if score.on == name}
+        word = "linked" if name == "linkage" else "leak"
+        assert everywhere | {f"{word}@{k}" for k in (1, 5, 10)} <= told
+        assert (f"{word}@1 image" in told) == (name not in ("other_image", "linkage"))
+    for score in record.scores:
+        assert score.value is not None or score.note
+
+
+def test_the_record_says_who_learned_what_from_whom_and_with_which_recognizers(finished: Path) -> None:
+    record = _record(finished)
+    for name in ("alignment", "parrot", "distillation", "restore"):
+        score = record.score("leak@1", name)
+        assert score is not None
+        assert score.note.split(";")[-2].strip().startswith("chosen: ")
+        assert score.detail["trained_on_people"] in (8, 12)  # seven tenths of A, or all of it, for a map
+    assert record.judge["others"] == [{"kind": record.judge["kind"], "flip": True}]
+    known = {entry["use"]: entry for entry in record.config["attacks"] if isinstance(entry, dict)}
+    assert known["restore"]["steps"] == 2
+    assert {check.name for check in record.checks} >= {"parrot against ignorant", "control on ensemble"}
+
+
+def test_linkage_and_membership_are_no_headline(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = _record(finished)
+    assert {score.on for score in record.scores if score.measure.headline and score.measure.side == "privacy"} == {
+        *SEARCHES[:-1]
+    }
+    assert main(["report", "--store", str(finished / "runs")]) == 0
+    told = capsys.readouterr().out
+    assert "leak@1 parrot" in told
+    assert "ignorant-only, one seed" not in told
+
+
+def test_the_scores_are_made_again_from_what_attacks_kept(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--verify", "--store", str(finished / "runs")]) == 0
+    assert "ok" in capsys.readouterr().out
+
+
+def test_the_same_again_attacks_nobody_anew(finished: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished, tmp_path / "copy"))
+    before = {path: path.stat().st_mtime_ns for path in (copy / "runs" / "stages").rglob("stage.json")}
+    assert _run(copy) in (0, 1)
+    assert before == {path: path.stat().st_mtime_ns for path in (copy / "runs" / "stages").rglob("stage.json")}
+    names = {path.relative_to(copy / "runs" / "stages").parts[:-2] for path in before}
+    assert {("apply", "attacker"), ("apply", "holdout"), ("embed", "holdout-private"), ("judge-2",)} <= names
+
+
+def test_who_only_searches_needs_nobody_to_learn_from(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    assert _run(tmp_path, "--attacks", "ignorant", "--set", "roles={G: 0.3, A: 0.3, P: 0.4, H: 0}") in (0, 1)
+    record = _record(tmp_path)
+    names = {stage.name for stage in record.stages}
+    assert not {name for name in names if name.startswith(("apply/", "judge-"))}
+    residual = record.score("residual", "ignorant")
+    assert residual is not None
+    assert residual.value is None
+    assert "no such people" in residual.note
+
+
+def test_attacks_are_named_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tuple(plan(attacks="all").attacks) == ALL_ATTACKS
+    assert main(["run", "--dry-run", "--method", "noise", "--attacks", "all", "--store", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    for name in ("attack/parrot", "attack/restore", "apply/attacker", "judge-2"):
+        assert name in told
+    assert main(["run", "--dry-run", "--attacks", "ignorent", "--store", str(tmp_path)]) == 2
+    assert "ignorant" in capsys.readouterr().err
+
+
+def test_all_attacks_are_those_that_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "attacks"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ALL_ATTACKS)
+    folder = Path(__file__).resolve().parents[2] / "bench" / "attacks"
+    plugins = {path.stem for path in folder.glob("*.py") if "(Attack):" in path.read_text()}
+    assert plugins == set(ALL_ATTACKS)
+
+
+def test_hashes_of_published_records_stay_as_they_were() -> None:
+    assert not {"judges", "known_faces"} & Plan().compared().keys()
+    assert Plan(known_faces=9).compared()["known_faces"] == 9
