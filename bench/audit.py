@@ -79,7 +79,8 @@ def _told(record: RunRecord, made: Recomputed) -> str:
         return "not re-computed: stages not in this store"
     told = f"{made.same} of {len(record.scores)} scores re-computed from {made.stages} of {len(record.stages)} stages"
     absent = f"; not in this store: {', '.join(made.absent)}" if made.absent else ""
-    return told + absent + "".join(f"; not re-computed: {what}" for what in made.unknown)
+    groups = "; groups not re-computed: that takes their table" if record.groups else ""
+    return told + absent + groups + "".join(f"; not re-computed: {what}" for what in made.unknown)
 
 
 def _attacks(folder: Path, records: list[RunRecord]) -> Iterator[Verdict]:

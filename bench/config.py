@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..datasets import safe_yaml
 from ..datasets.base import DataError
+from .grouping import Tables
 from .judge import Judge
 from .plugins import explain
 from .privatize import Encoding
@@ -67,6 +68,8 @@ class Plan(BaseModel):
     """Parameters that this recipe gives to methods, by name; `method` entries win over them."""
     synthetic: dict[str, Any] = {}
     """Parameters of the synthetic faces and pairs, where they are the dataset."""
+    groups: Tables = Tables()
+    """Tables that say which group faces and pairs are in; they change no stage and no hash."""
     skip_bad: bool = False
     """Whether undecodable images are passed over and counted."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from ..datasets import cards
 from ..datasets.base import DataError, Faces, FaceSource, PairSource
 from ..reports import record as results
 from .config import Plan
+from .grouping import Groupings, groupings
 from .splits import ROLES, Role, members, role_digest, split
 from .store import Store, digest
 
@@ -37,6 +38,8 @@ class Data:
     synthetic: bool
     overlap: str
     skipped: frozenset[int] = frozenset()
+    groups: Groupings = field(default_factory=Groupings)
+    """What the user's tables tell of faces and pairs; no key is made of it."""
 
     @cached_property
     def ids(self) -> dict[Role, list[str]]:
@@ -79,6 +82,7 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
     Raises:
         DataError: the data is missing, damaged, or has no verification set.
         SplitError: it has too few people.
+        GroupError: a table of groups cannot be used.
     """
     found = cards.resolve(plan.dataset, root, synthetic=plan.synthetic)
     if not found.pairs:
@@ -105,6 +109,7 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         synthetic=bool(found.card and found.card.layout == "synthetic"),
         overlap="disjoint" if found.card and found.card.layout == "synthetic" else "unchecked",
         skipped=frozenset(skip),
+        groups=groupings(plan.groups, faces, found.pairs),
     )
 
 

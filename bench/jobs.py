@@ -96,6 +96,7 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
             protocol=args.protocol,
             attacks="all" if args.attacks == ["all"] else args.attacks,
             skip_bad=args.skip_bad,
+            groups={"table": args.groups} if args.groups else None,
         )
         for method, seed in product(args.method or [None], args.seed or [None])
     ]

@@ -84,6 +84,11 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--skip-bad", action="store_const", const=True, help="pass over undecodable images and count them"
     )
+    command.add_argument(
+        "--groups",
+        metavar="FILE",
+        help="a table (CSV, Parquet) of the faces' groups: leakage for each, see docs/groups.md",
+    )
     command.add_argument("--with-faces", action="store_true", help="let pictures of real faces leave the store")
     command.add_argument("--json", action="store_true", help="print the records")
     command.add_argument(

@@ -20,6 +20,7 @@ from . import verify
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
 from .config import Plan
 from .data import open_data
+from .group_scores import by_group
 from .metrics.base import Metric
 from .plugins import build, name_of, spell
 from .progress import Display
@@ -146,6 +147,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),
         notes=(*in_sample, *noted),
+        groups=by_group(steps, scores),
     )
 
 
@@ -213,7 +215,8 @@ def _without_paths(plan: Plan) -> dict[str, Any]:
 
     shown: dict[str, Any] = shorten(plan.model_dump())
     shown["dataset"] = Path(plan.dataset).name
-    del shown["methods"]  # what of it was used stands in method_spec
+    for told_elsewhere in ("methods", "groups"):  # what of them was used: in method_spec, in groups with its digest
+        del shown[told_elsewhere]
     plain: dict[str, Any] = results.plain(shown)
     return plain
 

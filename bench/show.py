@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..methods.base import Method
+from ..reports.group_tables import group_lines
 from ..reports.record import RunRecord, Score
 from .plugins import name_of
 from .run import Outcome
@@ -60,6 +61,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
         lines += ["", f"[italic]{title}[/]", table]
     lines += ["", *map(escape, _not_run(record))]
     lines += [f"[bold red]unreliable[/] {escape(flaw)}" for flaw in record.flaws]
+    lines += [escape(line) for line in group_lines(record)]
     made = sum(stage.seconds for stage in record.stages)
     cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
     lines.append(escape(f"record {outcome.path} ({cached})"))

@@ -78,6 +78,18 @@ class SyntheticPairs(PairSource):
         one = [start + 3 * (i // 2) + i % 2 for i in range(self.pairs)]
         return one, [who + i % 2 for i, who in enumerate(one)]
 
+    def groups(self) -> dict[str, NDArray[np.str_]]:
+        """Of every pair `skin_tone`, `age_band` and `pose` as the faces' `metadata` has them, [N] each.
+
+        It is `mixed` where the two faces differ.
+        """
+        _, *series = _SETS[self.kind]
+        sides = [
+            _bands(_metadata(self.seed, who, [image] * self.pairs, how))
+            for image, (who, how) in enumerate(zip(self.people_of(), series, strict=True))
+        ]
+        return {name: np.where(sides[0][name] == sides[1][name], sides[0][name], "mixed") for name in sides[0]}
+
     def fingerprint(self) -> str:
         return _digest("pairs", self.version, self.kind, self.pairs, self.seed)
 
@@ -85,6 +97,26 @@ class SyntheticPairs(PairSource):
 def _digest(*parts: object) -> str:
     """Drawn faces are a function of their description: its digest is theirs."""
     return hashlib.sha256(repr(("synthetic", *parts)).encode()).hexdigest()
+
+
+def _metadata(seed: int, identities: list[int], images: list[int], series: Series) -> dict[str, NDArray[Any]]:
+    """What is drawn in these pictures, image number by person."""
+    from .synthetic_people import people, shots
+
+    who = people(seed=seed, identities=identities)
+    now = shots(who, seed=seed, identities=identities, images=images, series=series)
+    yaw = np.degrees(now.yaw)
+    return {
+        "skin_tone": np.array(["light", "medium", "dark"])[np.digitize(who.tone, (0.25, 0.5))],
+        "age": now.age,
+        "age_band": np.array(["-29", "30-49", "50-"])[np.digitize(now.age, (30, 50))],
+        "yaw": yaw,
+        "pose": np.array(["frontal", "turned", "profile"])[np.digitize(abs(yaw), (15, 40))],
+    }
+
+
+def _bands(told: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.str_]]:
+    return {name: told[name] for name in ("skin_tone", "age_band", "pose")}
 
 
 @lru_cache(maxsize=1024)
@@ -152,16 +184,9 @@ class SyntheticFaces:
         `skin_tone` is one of light, medium, dark; `age_band` one of -29, 30-49, 50-; `pose` one of frontal, turned,
         profile (from 15 and from 40 degrees on).
         """
-        from .synthetic_people import people, shots
-
         who_of, image_of = self.labels.tolist(), [i % self.images for i in range(len(self))]
-        who = people(seed=self.seed, identities=who_of)
-        now = shots(who, seed=self.seed, identities=who_of, images=image_of, series="ordinary")
-        yaw = np.degrees(now.yaw)
-        return {
-            "skin_tone": np.array(["light", "medium", "dark"])[np.digitize(who.tone, (0.25, 0.5))],
-            "age": now.age,
-            "age_band": np.array(["-29", "30-49", "50-"])[np.digitize(now.age, (30, 50))],
-            "yaw": yaw,
-            "pose": np.array(["frontal", "turned", "profile"])[np.digitize(abs(yaw), (15, 40))],
-        }
+        return _metadata(self.seed, who_of, image_of, "ordinary")
+
+    def groups(self) -> dict[str, NDArray[np.str_]]:
+        """The bands among `metadata`, [N] each: `skin_tone`, `age_band`, `pose`."""
+        return _bands(self.metadata())

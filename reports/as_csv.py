@@ -7,6 +7,7 @@ import io
 import json
 from typing import Any
 
+from .groups import long_form
 from .leaderboard import Board, Cell, Group, Row
 from .tables import clean
 
@@ -15,35 +16,53 @@ FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 HEAD = ("dataset", "recipe", "recipe_hash", "data_hash", "method", "label", "parameters", "version", "front",
         "sourced", "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on",
-        "mean", "sd", "values", "low", "high", "interval", "n", "chance", "by", "link", "reasons")  # fmt: skip
+        "mean", "sd", "values", "low", "high", "interval", "n", "chance", "by", "link", "reasons",
+        "group_by", "group")  # fmt: skip
 NUMBERS = {HEAD.index("seeds"), HEAD.index("values")}
 """Lists of numbers, where a minus is no formula."""
 
 
 def csv(board: Board) -> str:
-    """One line a row and measure, numbers in full."""
+    """One line a row and measure, numbers in full; then one for every group, named in `group_by` and `group`."""
     out = io.StringIO()
     writer = csv_format.writer(out, lineterminator="\n")
     writer.writerow(HEAD)
     for group in board:
         for row in group.rows:
-            for cell in row.cells.values():
-                writer.writerow([
-                    v if n in NUMBERS or not isinstance(v, str) else _safe(v)
-                    for n, v in enumerate(_line(group, row, cell))
-                ])  # fmt: skip
+            lines = [_line(group, row, cell) for cell in row.cells.values()]
+            lines += [_group_line(group, row, one) for record in row.records for one in long_form(record)]
+            writer.writerows(
+                [v if n in NUMBERS or not isinstance(v, str) else _safe(v) for n, v in enumerate(line)]
+                for line in lines
+            )
     return out.getvalue()
+
+
+def _row(group: Group, row: Row, seeds: tuple[int, ...]) -> list[Any]:
+    """What is told of a row in each of its lines."""
+    return [
+        group.dataset, group.recipe, group.recipe_hash, group.data_hash, row.method, row.label,
+        json.dumps(row.parameters, sort_keys=True), row.version, row.front, row.sourced, "; ".join(row.marks),
+        " ".join(map(str, seeds)), row.seconds, row.utility, row.worst.mean if row.worst else None,
+        row.worst.on if row.worst else None,
+    ]  # fmt: skip
 
 
 def _line(group: Group, row: Row, cell: Cell) -> list[Any]:
     bounds = cell.interval
     return [
-        group.dataset, group.recipe, group.recipe_hash, group.data_hash, row.method, row.label,
-        json.dumps(row.parameters, sort_keys=True), row.version, row.front, row.sourced, "; ".join(row.marks),
-        " ".join(map(str, row.seeds)), row.seconds, row.utility, row.worst.mean if row.worst else None,
-        row.worst.on if row.worst else None, cell.measure.side, cell.measure.name, cell.on, cell.mean,
+        *_row(group, row, row.seeds), cell.measure.side, cell.measure.name, cell.on, cell.mean,
         cell.sd, " ".join(map(repr, cell.values)), bounds.low if bounds else None, bounds.high if bounds else None,
-        bounds.kind if bounds else None, cell.n, cell.chance, cell.by, cell.link, "; ".join(row.reasons),
+        bounds.kind if bounds else None, cell.n, cell.chance, cell.by, cell.link, "; ".join(row.reasons), "", "",
+    ]  # fmt: skip
+
+
+def _group_line(group: Group, row: Row, one: dict[str, Any]) -> list[Any]:
+    """One group's score of one seed, as `long_form` has it."""
+    return [
+        *_row(group, row, (one["seed"],)), one["side"], one["measure"], one["on"], one["value"], None,
+        "" if one["value"] is None else repr(one["value"]), one["low"], one["high"], one["interval"], one["n"],
+        one["chance"], "", "", "; ".join(row.reasons), one["column"], one["group"],
     ]  # fmt: skip
 
 

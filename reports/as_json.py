@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from .claim import claims
 from .claim_table import plain
+from .groups import long_form
 from .leaderboard import Board, Cell, Group, Row
 
 
@@ -27,6 +28,7 @@ def _plain(group: Group) -> dict[str, Any]:
 def _plain_row(row: Row) -> dict[str, Any]:
     kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst", "records")}
     kept["records"] = [record.name for record in row.records]
+    kept["groups"] = [entry for record in row.records for entry in long_form(record)]
     cells = [_plain_cell(cell) for cell in row.cells.values()]
     return {**kept, "cells": cells, "worst": _plain_cell(row.worst) if row.worst else None}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from . import group_tables
 from .leaderboard import Board
 from .tables import LEGEND, LEGEND_COMPACT, clean, tables
 
@@ -18,13 +19,17 @@ def markdown(board: Board, *, compact: bool = False) -> str:
         board: the leaderboard.
         compact: narrow tables with little below them, for a README or a comment.
     """
-    parts = []
-    for table in tables(board, compact=compact):
+    parts, by_group = [], []
+    for group, table in zip(board, tables(board, compact=compact), strict=True):
         laid_out = _laid_out(table.header, table.rows, words={0} if compact else {0, len(table.header) - 1})
         parts += [f"### {_safe(table.title)}", laid_out, _paragraph(table.caption), _list(table.remarks)]
         if table.claim:
             claimed = _laid_out(table.claim.header, table.claim.rows, words={0, 1})
             parts += [claimed, _paragraph(table.claim.caption), _list(table.claim.verdicts)]
+        if not compact and (told := group_tables.groups_table(group)):
+            by_group = [group_tables.LEGEND]
+            parts += ["#### By group", _laid_out(told.header, told.rows, words={0, 2, 3, 4, 5, 8}), _list(told.remarks)]
+    parts += by_group
     if not compact:
         measures = {measure.name: measure for group in board for _, measure in group.columns}
         parts.append(_list([f"`{name}`: {measure.says}" for name, measure in measures.items()]))

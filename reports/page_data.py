@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .claim_table import ClaimTable
+from .group_tables import all_groups
 from .leaderboard import BOUNDS, Board, Group, Row, front
 from .places import Key, Place, attacks, chances, leakage, sets, utility
 from .record import RunRecord
@@ -141,6 +142,7 @@ def _claim(claim: ClaimTable | None) -> dict[str, Any] | None:
 
 def _record(record: RunRecord) -> dict[str, Any]:
     shown = record.model_dump(mode="json", include=SHOWN)
+    shown["groups"] = all_groups(record)
     for curve in shown["curves"]:
         curve["x"], curve["y"] = significant(curve["x"]), significant(curve["y"])
     return shown

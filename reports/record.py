@@ -16,8 +16,9 @@ LAYOUT: Literal[2] = 2
 Link = Annotated[str, StringConstraints(max_length=300, pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._~:/?#@&+,=%-]*$")]
 """An address on the web. No other scheme, and no character that could end a link where it is shown."""
 
-__all__ = ["LAYOUT", "Check", "Closed", "Curve", "Interval", "Link", "Measure", "RecordError", "Role", "RunRecord",
-           "Score", "StageTrace", "Unreliable", "plain", "read", "sealed", "write"]  # fmt: skip
+__all__ = ["LAYOUT", "Check", "Closed", "Curve", "GroupScore", "GroupTable", "Groups", "Interval", "Link", "Measure",
+           "RecordError", "Role", "RunRecord", "Score", "StageTrace", "Unreliable", "plain", "read", "sealed",
+           "write"]  # fmt: skip
 
 
 class Closed(BaseModel):
@@ -68,6 +69,39 @@ class Score(Closed):
     detail: dict[str, FiniteFloat | None] = {}
     """Numbers that belong to this one, such as fold_sd, threshold, gallery, failure_rate."""
     note: str = ""
+
+
+class GroupTable(Closed):
+    """A table that says which group each face, or each pair, is in. Users give it; no group is inferred."""
+
+    of: str
+    """`faces`, or a verification set's name."""
+    file: str
+    """Its name without folders."""
+    digest: str
+    """SHA-256 of its content."""
+    columns: tuple[str, ...]
+    told: int = Field(ge=0)
+    """How many of the dataset's faces, or pairs, it tells of."""
+    untold: int = Field(ge=0)
+
+
+class GroupScore(Closed):
+    """A score over the trials of one group alone."""
+
+    column: str
+    """The table's column."""
+    group: str
+    score: Score
+
+
+class Groups(Closed):
+    """Scores of a run by group."""
+
+    tables: tuple[GroupTable, ...]
+    scores: tuple[GroupScore, ...]
+    notes: tuple[str, ...] = ()
+    """What could not be told by group, and why."""
 
 
 class Curve(Closed):
@@ -161,6 +195,8 @@ class RunRecord(Closed):
     machine: dict[str, Any] = {}
     """Hardware and versions: recorded, never part of a hash."""
     notes: tuple[str, ...] = ()
+    groups: Groups | None = Field(default=None, exclude_if=lambda groups: groups is None)
+    """Scores by group, where a table of groups was given; the entry is left out where none was."""
     unreliable: Unreliable | None = None
     """Put in by hand where a flaw was found later; not part of the digest."""
     digest: str = ""

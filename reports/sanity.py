@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from .intervals import wilson
@@ -19,6 +19,7 @@ def findings(record: RunRecord) -> list[str]:
     for score in record.scores:
         where = f"{score.measure.name} on {score.on}"
         found += [f"{where}: {what}" for what in _score(score)]
+    found += _groups(record)
     for curve in record.curves:
         if len(curve.x) != len(curve.y):
             lengths = f"{len(curve.x)} and {len(curve.y)}"
@@ -47,6 +48,28 @@ def _twice(record: RunRecord) -> Iterator[str]:
         for (first, second), count in Counter(names).items():
             if count > 1:
                 yield f"{kind} {first}, {second}: expected once, got {count} times"
+
+
+def _groups(record: RunRecord) -> Iterator[str]:
+    """A score by group: the groups of a column are all its trials, and their hits add up to its own."""
+    parts: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
+    for one in record.groups.scores if record.groups else ():
+        where = f"{one.score.measure.name} on {one.score.on}, {one.column}"
+        yield from (f"{where} {one.group}: {what}" for what in _score(one.score))
+        parts[one.column, one.score.measure.name, one.score.on].append(one.score)
+    for (column, measure, on), scores in parts.items():
+        whole, where = record.score(measure, on), f"{measure} on {on}, all groups of {column}"
+        if whole is None or whole.value is None:
+            yield f"{where}: expected the score of all trials beside them, got none"
+            continue
+        n, hits = sum(score.n for score in scores), sum(score.n * (score.value or 0.0) for score in scores)
+        slack = (
+            1e-6 if whole.measure.side == "privacy" else 3
+        )  # ten folds, some larger by one: a mean over them is a count but for 2.5
+        if n != whole.n:
+            yield f"{where}: expected {whole.n} trials, got {n}"
+        elif abs(hits - whole.value * n) > slack:
+            yield f"{where}: expected {whole.value * n:.6g} hits, got {hits:.6g}"
 
 
 def _score(score: Score) -> Iterator[str]:

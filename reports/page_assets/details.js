@@ -1,6 +1,6 @@
 // What is known of one row beyond its numbers on the board; made when the row is opened for the first time.
 
-/** Fill an opened row: parameters, every score, curves, stages, checks, machine, notes. */
+/** Fill an opened row: parameters, every score, scores by group, curves, stages, checks, machine, notes. */
 async function showDetails(cell, row, records) {
   const section = (title, ...content) => make("section", {}, make("h3", { text: title }), ...content);
   const each = (title, found) => records.flatMap((record) => {
@@ -11,6 +11,7 @@ async function showDetails(cell, row, records) {
   const inside = make("div", { class: "inside" },
     section("Method", list(row.parameters)),
     ...each("Scores", (record) => scroll(`Scores, seed ${record.seed}`, scores(record))),
+    ...each("By group", (record) => (record.groups.length ? scroll(`By group, seed ${record.seed}`, byGroup(record)) : null)),
     charts,
     make("div", { class: "columns" },
       ...each("Checks", (record) => lines(record.checks.map((c) => `${c.passed ? "passed" : "FAILED"}: ${c.name}: ${c.says}`))),
@@ -69,6 +70,12 @@ function scores(record) {
     ];
   });
   return makeTable(["measure", "on", "value", "interval", "kind", "chance", "n", "note"], rows, [0, 1, 4, 7]);
+}
+
+/** Groups that a table of the user's names; numbers and texts come as they are shown. */
+function byGroup(record) {
+  return makeTable(["by", "group", "measure", "value in %", "95 % interval", "chance", "n", "people", "note"],
+    record.groups, [0, 1, 2, 4, 8]);
 }
 
 function lines(texts) {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facebench.reports.intervals import wilson
 from facebench.reports.leaderboard import board
 from facebench.reports.page import html
-from facebench.reports.record import Check, Curve, Measure, RunRecord, Score
+from facebench.reports.record import Check, Curve, Groups, GroupScore, GroupTable, Measure, RunRecord, Score
 from made_up import ACCURACY, LEAK, record
 
 MEMORISED = Measure(name="memorised", side="privacy", better="lower", says="matches people it learned", headline=True)
@@ -30,6 +31,20 @@ def scored(method: str, accuracy: tuple[float, float, float], leaks: tuple[float
     return record(method, scores=tuple(found), **{"not_run": {"memorisation": "does not apply"}, **more})
 
 
+def tones() -> Groups:
+    """Leakage of two groups that are compared, and of one that is too small."""
+    parts = (("dark", 30, 100), ("light", 10, 280), ("small", 0, 20))
+    scores = [
+        Score(measure=LEAK, on="ignorant", value=hits / n, n=n, chance=0.01, detail={"people": n // 4},
+              intervals=(wilson(hits, n),) if n >= 30 else ())
+        for _, hits, n in parts
+    ]  # fmt: skip
+    table = GroupTable(of="faces", file="t.csv", digest="0" * 64, columns=("tone",), told=400, untold=0)
+    named = zip(parts, scores, strict=True)
+    told = tuple(GroupScore(column="tone", group=group, score=score) for (group, _, _), score in named)
+    return Groups(tables=(table,), scores=told)
+
+
 def everything() -> list[RunRecord]:
     """Bounds, a front that depends on the switches, an unreliable row, one without sources, a second dataset."""
     curves = (
@@ -43,7 +58,15 @@ def everything() -> list[RunRecord]:
     return [
         scored("original", (0.95, 0.9, 0.92), (1.0, 0.99), curves=curves),
         *(scored("alpha", (0.9, 0.6, 0.7), (0.04, 0.03 + seed / 100), seed=seed, curves=curves) for seed in (0, 1)),
-        scored("beta", (0.8, 0.8, 0.8), (0.05, 0.01), curves=curves, notes=("a note: seen",), quality={"loss": 0.25}),
+        scored(
+            "beta",
+            (0.8, 0.8, 0.8),
+            (0.05, 0.01),
+            curves=curves,
+            notes=("a note: seen",),
+            quality={"loss": 0.25},
+            groups=tones(),
+        ),
         scored("gamma", (0.7, 0.7, 0.7), (0.06, 0.06), parameters={"ratio": 0.75}),
         scored("broken", (0.75, 0.75, 0.75), (0.0, 0.0), checks=failed),
         scored("noise", (0.5, 0.5, 0.5), (0.01, 0.01)),
@@ -75,6 +98,8 @@ def hostile() -> list[RunRecord]:
             )
             for score in record().scores[:2]
         )
+        told = GroupTable(of=text, file=text, digest=text, columns=(text,), told=1, untold=0)
+        by_group = tuple(GroupScore(column=text, group=f"{text}{g}", score=scores[0]) for g in range(2))
         curve = Curve(name=text, on=text, x_label=text, y_label=text, x=(0.1, 0.2), y=(0.3, 0.6))
         found.append(
             record(
@@ -82,6 +107,7 @@ def hostile() -> list[RunRecord]:
                 parameters={text: {text: [text]}}, judge={"file": HOSTILE[0], text: text}, machine={text: {text: text}},
                 not_run={text: text}, skipped={text: 1}, overlap=text, dataset=HOSTILE[1], recipe=HOSTILE[0],
                 checks=(Check(name=text, passed=False, says=text, guards="run"),), recipe_hash=HOSTILE[2], seed=n,
+                groups=Groups(tables=(told,), scores=by_group, notes=(text,)),
             )
         )  # fmt: skip
     return found

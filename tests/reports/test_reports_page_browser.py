@@ -164,6 +164,13 @@ def test_an_opened_row_has_scores_curves_stages_checks_and_notes_of_every_seed(v
     text = page.locator("tr.details").inner_text()
     for expected in ("a note: seen", "passed: judge on clear pairs", "train", "loss", "cfp_fp", "created"):
         assert expected in text
+    shown = page.get_by_role("region", name="By group").locator("tbody tr").all_inner_texts()
+    assert [line.split("\t")[1:4] for line in shown] == [
+        ["dark", "leak@1 ignorant", "30.0"],
+        ["light", "leak@1 ignorant", "3.6"],
+        ["small", "leak@1 ignorant", "0.0"],
+        ["gap of 2 groups", "leak@1 ignorant", "26.4"],
+    ]
     assert button.get_attribute("aria-expanded") == "true"
     button.click()
     assert page.locator("tr.details").is_hidden()
@@ -268,6 +275,7 @@ def test_hostile_records_are_text_and_nothing_more(visit, tmp_path: Path) -> Non
     for button in page.locator("#table tbody th button").all():
         button.click()
     page.wait_for_function(f"document.querySelectorAll('.details .chart svg').length === {len(HOSTILE)}")
+    assert page.get_by_role("region", name="By group").count() == len(HOSTILE)
     assert page.locator("img, iframe, object, embed, a[href^=javascript], main script").count() == 0
     assert page.locator("script").count() == 4
     assert page.evaluate("Object.prototype.onerror ?? Object.keys(Object.prototype).length") == 0
