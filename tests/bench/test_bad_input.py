@@ -406,7 +406,7 @@ def test_unknown_names_offer_near_ones(bench: Bench) -> None:
 
 def test_an_unknown_stage_cannot_be_forced(bench: Bench, pack: Path) -> None:
     message = bench.refuses("--dataset", pack, "--method", "original", "--force", "trian")
-    assert "expected one of attack, clear" in message
+    assert "expected one of apply, attack, clear" in message
 
 
 def test_a_cuda_device_where_there_is_none(bench: Bench, pack: Path) -> None:

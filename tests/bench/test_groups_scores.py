@@ -34,6 +34,7 @@ def _found(person: NDArray[np.int64], hit: NDArray[np.bool_], *, left_out: bool 
         failed=np.arange(q) % 10 == 0,
         neighbours=np.full((q, 1), -1),
         similarity=np.full((q, 1), np.nan, np.float32),
+        best=np.full(q, -1),
         gallery=gallery,
         gallery_failures=0,
         probes_all=q,

@@ -93,7 +93,7 @@ def test_the_roles_are_disjoint_and_recorded_without_names(finished: Path) -> No
 
 
 def test_the_private_set_is_an_ordinary_pack_with_a_manifest(finished: Path) -> None:
-    (folder,) = {path.parent for path in (finished / "runs").rglob("manifest.parquet")}
+    (folder,) = {path.parent for path in (finished / "runs" / "stages" / "release").rglob("manifest.parquet")}
     faces = RecordIO(root=folder).open()
     manifest = pd.read_parquet(folder / "manifest.parquet")
     assert len(faces) == len(manifest) == _record(finished / "runs").roles["P"].images
