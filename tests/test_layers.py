@@ -25,7 +25,7 @@ CONTRACTS = {
 SOLE_USERS = {
     "mlflow": {f"reports.tracking_{job}" for job in ("client", "models", "read", "runs", "system")}
     | {"reports.tracking"},
-    "faiss": {"bench.attacks.retrieval"},
+    "faiss": {"bench.attacks.nearest"},
     "insightface": {"facemae.onnx_embedder"},
 }
 SHARED = {("bench.attacks", "bench.metrics.base"), ("bench.attacks", "bench.metrics.roc")}

@@ -22,7 +22,6 @@ from . import kept
 from .base import Attack, Embeddings, Evidence
 from .checks import failed
 from .matching import ERRORS
-from .openset import nearest
 
 RATES = (1e-2, 1e-3)
 """False positive rates at which members are told from others."""
@@ -97,6 +96,8 @@ class Candidates:
 
 
 def _asked(members: Embeddings, others: Embeddings, evidence: Evidence) -> Candidates:
+    from .nearest import nearest
+
     released = evidence.private
     return Candidates(nearest(members, released), members.identity, nearest(others, released), evidence.seed)
 

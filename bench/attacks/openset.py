@@ -23,7 +23,6 @@ from .matching import ERRORS
 KEPT = "strangers.npz"
 RATES = (0.01, 0.1)
 """False positive identification rates at which people are to be found."""
-_BLOCK, _TILE = 1024, 16_384
 
 
 @dataclass(frozen=True)
@@ -45,19 +44,9 @@ def strangers(probes: Embeddings, gallery: Embeddings) -> Strangers:
         probes: [S], private faces of role H.
         gallery: originals of role P.
     """
+    from .nearest import nearest
+
     return Strangers(nearest(probes, gallery))
-
-
-def nearest(probes: Embeddings, gallery: Embeddings) -> NDArray[np.float32]:
-    """[S], the highest similarity of each probe to any face of a gallery; NaN where nothing could be compared."""
-    images = gallery.vectors[~np.isnan(gallery.vectors).any(axis=1)]
-    best = np.full(len(probes.identity), -np.inf, np.float32)
-    for start in range(0, len(best), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        for left in range(0, len(images), _TILE):
-            similarity = probes.vectors[rows] @ images[left : left + _TILE].T
-            np.maximum(best[rows], similarity.max(axis=1), out=best[rows])
-    return np.where(np.isneginf(best), np.nan, best).astype(np.float32)
 
 
 def scores(out: Path, found: Found, on: str) -> list[Score]:

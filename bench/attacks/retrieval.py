@@ -1,23 +1,23 @@
 """Exact search: at which rank of the gallery a private face's original, and its person, are found.
 
-Faiss finds the best candidates of every probe; ranks beyond them are counted from blocks of similarities, so that
-no more than one block of probes by one tile of the gallery is ever in memory. It all runs on the processor:
-6,000 x 6,000 faces take a fraction of a second, 200,000 x 200,000 some minutes on 16 cores. For more, count the
-blocks on a GPU and sample the probes.
+Every similarity is computed once, a block of probes by a tile of the gallery, looked at while it is in the
+processor's cache, and forgotten. What it takes, and what it would take at hundreds of thousands of faces:
+`docs/retrieval.md`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.base import Progress, silent
-from .base import Embeddings
+from .base import AttackError, Embeddings
+from .candidates import PROBE_BYTES, Candidates
 from .checks import check_sources, failed
+from .mates import PAIR_BYTES, Mates, People, mates
 
 TIE = 2e-6
 """Cosines closer than this are equal.
@@ -28,6 +28,18 @@ true image would, by chance of rounding, sometimes outrank it."""
 
 KEPT = 10
 """So many best candidates of each probe are kept."""
+
+MEMORY = 2**28
+"""Bytes that a search takes beside what it was given and what it gives back."""
+LEAST_MEMORY = 2**24
+
+BLOCK, TILE = 1024, 4096
+"""So many probes and gallery images at once, if memory allows: a product of 16 MiB stays near the cache."""
+
+STRIP = 128
+"""Probes whose similarities are looked at together."""
+STRIP_BYTES = 32
+"""Memory that looking at one similarity takes at most."""
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -54,26 +66,7 @@ class Ranks:
     similarity: Floats
     """[Q, KEPT], theirs; NaN where there are no more."""
     best: Ints
-    """[Q], the person of the best candidate; -1 where there is none."""
-
-
-class _Gallery(NamedTuple):
-    """The gallery images that did not fail, people side by side."""
-
-    vectors: Floats
-    person: Ints
-    position: Ints
-    """Where each is in the gallery as given."""
-
-
-class _Own(NamedTuple):
-    """A run of probes of one person in a block, and where that person's images lie in the sorted gallery."""
-
-    rows: slice
-    start: int
-    stop: int
-    similarity: Floats
-    """[rows, stop - start], -inf where the source is left out."""
+    """[Q], label of the first of them; -1 where there is none."""
 
 
 def ranks(
@@ -82,8 +75,9 @@ def ranks(
     source: Ints,
     *,
     leave_out_source: bool = False,
-    block: int = 1024,
-    tile: int = 4096,
+    memory: int = MEMORY,
+    block: int = BLOCK,
+    tile: int = TILE,
     progress: Progress = silent,
 ) -> Ranks:
     """Rank the source image and the person of every probe by cosine, ties counted against the defender.
@@ -96,133 +90,142 @@ def ranks(
         gallery: [N], the originals.
         source: [Q], the gallery index of each probe's original.
         leave_out_source: search as if each probe's own source image were not in the gallery.
-        block: probes compared at once.
-        tile: gallery images compared at once.
+        memory: bytes to take at most, whatever Q and N are, beside arguments, result and 32 bytes for each image of
+            the gallery. Where a person has so many images that the pairs of one probe exceed it, they exceed it.
+        block: probes compared at once, at most.
+        tile: gallery images compared at once, at most.
         progress: told of probes done.
 
     Raises:
-        AttackError: embeddings that are no unit vectors or of different widths, or sources that do not fit them.
+        AttackError: embeddings that are no unit vectors or of different widths, sources that do not fit them, or
+            less than 16 MiB of memory.
     """
+    if memory < LEAST_MEMORY:
+        raise AttackError(f"memory: expected at least {LEAST_MEMORY} bytes to search with, got {memory}; allow more")
     lost_probe, lost_image = failed(probes, "private"), failed(gallery, "original")
     check_sources(probes, gallery, source)
     n, q = len(gallery.identity), len(probes.identity)
-    people, counts = np.unique(gallery.identity, return_counts=True)
+    people = People(gallery.identity)
+    count = people.count(probes.identity)
     found = Ranks(
         image=np.full(q, n + 1),
         identity=np.full(q, n + 1),
         own=np.full(q, np.nan, np.float32),
         other=np.full(q, np.nan, np.float32),
         linked=np.zeros(q),
-        mates=counts[np.searchsorted(people, probes.identity)] - leave_out_source,
+        mates=count - leave_out_source,
         neighbours=np.full((q, KEPT), -1),
         similarity=np.full((q, KEPT), np.nan, np.float32),
         best=np.full(q, -1),
     )
-    index = _by_person(gallery.identity, ~lost_image)
-    if len(index):
-        images = _Gallery(_take(gallery.vectors, index), gallery.identity[index], index)
-        place = np.full(n, -1)
-        place[index] = np.arange(len(index))
-        asked = _by_person(probes.identity, ~lost_probe)
-        for start in range(0, len(asked), block):
-            rows = asked[start : start + block]
-            faces = Embeddings(_take(probes.vectors, rows), probes.identity[rows])
-            origin = place[source[rows]]
-            _search(found, rows, faces, images, origin, leave_out_source=leave_out_source, tile=tile)
-            progress(min(start + block, len(asked)), len(asked))
-    met = found.neighbours[:, 0] >= 0
-    found.best[met] = gallery.identity[found.neighbours[met, 0]]
+    asked = np.flatnonzero(~lost_probe)
+    asked = asked[np.argsort(probes.identity[asked], kind="stable")]  # people side by side
+    tile = min(tile, n, memory // (4 * STRIP * STRIP_BYTES))
+    vectors = np.ascontiguousarray(gallery.vectors, np.float32)
+    done = 0
+    for rows in _blocks(asked, count[asked], tile, vectors.shape[1], memory, block):
+        faces = Embeddings(np.ascontiguousarray(probes.vectors[rows], np.float32), probes.identity[rows])
+        own = mates(faces, vectors, lost_image, people, source[rows], leave_out=leave_out_source, tile=tile)
+        search = _Search(own, tile, n, image=not leave_out_source)
+        search.run(faces.vectors, vectors, lost_image, source[rows] if leave_out_source else None)
+        search.tell(found, rows)
+        done += len(rows)
+        progress(done, len(asked))
+    found.best[:] = np.where(found.neighbours[:, 0] < 0, -1, gallery.identity[found.neighbours[:, 0]])
     return found
 
 
-def _search(
-    found: Ranks,
-    rows: Ints,
-    faces: Embeddings,
-    gallery: _Gallery,
-    source: Ints,
-    *,
-    leave_out_source: bool,
-    tile: int,
-) -> None:
-    """Fill in the results of one block of probes; `source` is a place in the sorted gallery, or -1."""
-    true, nearer, owns = _within_person(faces, gallery, source, leave_out_source)
-    own = np.concatenate([run.similarity.max(axis=1, initial=-np.inf) for run in owns])
-    other = np.full(len(rows), -np.inf, np.float32)
-    above = np.zeros(len(rows), np.int64)
-    bar = np.where(np.isneginf(own), np.inf, own + np.float32(TIE))[:, None]
-    true_bar = np.where(np.isnan(true), np.inf, true + np.float32(TIE))[:, None]
-    for start in range(0, len(gallery.person), tile):
-        similarity = faces.vectors @ gallery.vectors[start : start + tile].T
-        for run in owns:
-            if run.stop > start and run.start < start + tile:
-                similarity[run.rows, max(run.start - start, 0) : run.stop - start] = -np.inf
-        np.maximum(other, similarity.max(axis=1), out=other)
-        above += _count(similarity > bar)
-        if not leave_out_source:
-            nearer += _count(similarity > true_bar)
-    met = ~np.isneginf(own)
-    found.identity[rows[met]] = 1 + above[met]
-    found.own[rows[met]], found.other[rows] = own[met], np.where(np.isneginf(other), np.nan, other)
-    for run in owns:
-        link = run.similarity > other[run.rows, None] + np.float32(TIE)
-        found.linked[rows[run.rows]] = link.sum(axis=1) / np.maximum(found.mates[rows[run.rows]], 1)
-    if not leave_out_source:
-        hit = ~np.isnan(true)
-        found.image[rows[hit]] = 1 + nearer[hit]
-    _keep_best(found, rows, faces, gallery, source if leave_out_source else None)
+def _blocks(asked: Ints, count: Ints, tile: int, width: int, memory: int, most: int) -> Iterator[Ints]:
+    """Cut probes into blocks that fit into memory, one probe at least."""
+    left = memory - tile * (STRIP * STRIP_BYTES + 4 * width)
+    taken = np.cumsum(PAIR_BYTES * count + 8 * tile + 8 * width + PROBE_BYTES)
+    start = 0
+    while start < len(asked):
+        before = taken[start - 1] if start else 0
+        stop = int(np.searchsorted(taken, before + left, side="right"))
+        stop = max(start + 1, min(stop, start + most))
+        yield asked[start:stop]
+        start = stop
 
 
-def _within_person(
-    faces: Embeddings, gallery: _Gallery, source: Ints, leave_out_source: bool
-) -> tuple[Floats, Ints, list[_Own]]:
-    """Similarity to the source (NaN if it failed), how many of the same person are nearer, and all of theirs."""
-    true, nearer, owns = np.full(len(source), np.nan, np.float32), np.zeros(len(source), np.int64), []
-    people, first = np.unique(faces.identity, return_index=True)
-    starts = np.searchsorted(gallery.person, people, side="left").tolist()
-    stops = np.searchsorted(gallery.person, people, side="right").tolist()
-    for begin, end, start, stop in zip(first, [*first[1:], len(source)], starts, stops, strict=True):
-        rows = slice(int(begin), int(end))
-        similarity = faces.vectors[rows] @ gallery.vectors[start:stop].T
-        probe = np.flatnonzero(source[rows] >= 0)
-        column = source[rows][probe] - start
-        true[rows][probe] = similarity[probe, column]
-        if leave_out_source:
-            similarity[probe, column] = -np.inf
-        nearer[rows] = (similarity > true[rows, None] + np.float32(TIE)).sum(axis=1)
-        owns.append(_Own(rows, start, stop, similarity))
-    return true, nearer, owns
+class _Search:
+    """One block of B probes against the whole gallery."""
+
+    def __init__(self, own: Mates, tile: int, n: int, *, image: bool) -> None:
+        self.own = own
+        self.tile = tile
+        self.best_own = own.best()
+        self.bar = _bar(self.best_own)
+        self.true_bar = _bar(own.true if image else np.full_like(own.true, -np.inf))
+        rows = len(own.first)
+        self.other = np.full(rows, -np.inf, np.float32)
+        self.above = np.zeros(rows, np.int64)
+        """Images of others that are more alike than every one of the own person."""
+        self.nearer = np.zeros(rows, np.int64)
+        """Images of others that are more alike than the source."""
+        self.kept = Candidates(rows, min(KEPT, n))
+
+    def run(self, probes: Floats, gallery: Floats, lost: NDArray[np.bool_], left_out: Ints | None) -> None:
+        """Compare with every tile."""
+        rows, n = len(probes), len(gallery)
+        strips = [slice(a, min(a + STRIP, rows)) for a in range(0, rows, STRIP)]
+        cell = self.own.place // self.tile * len(strips) + self.own.row // STRIP  # pairs by tile and strip
+        order = np.argsort(cell, kind="stable")
+        edge = np.searchsorted(cell[order], np.arange(-(-n // self.tile) * len(strips) + 1))
+        product = np.empty((rows, self.tile), np.float32)
+        for t, start in enumerate(range(0, n, self.tile)):
+            images = gallery[start : start + self.tile]
+            similarity = product[:, : len(images)]
+            with np.errstate(invalid="ignore"):  # infinities of a face that failed
+                np.matmul(probes, images.T, out=similarity)
+            similarity[:, lost[start : start + self.tile]] = -np.inf
+            if left_out is not None:
+                row = np.flatnonzero((left_out >= start) & (left_out < start + self.tile))
+                similarity[row, left_out[row] - start] = -np.inf
+            for s, strip in enumerate(strips):
+                pairs = order[edge[t * len(strips) + s] : edge[t * len(strips) + s + 1]]
+                self._look(strip, similarity[strip], pairs, start)
+            self.kept.settle()
+        self.kept.settle(last=True)
+
+    def _look(self, rows: slice, similarity: Floats, pairs: Ints, start: int) -> None:
+        """Take from a strip of similarities what is wanted; `pairs`, its own, are struck out for the counts."""
+        best = similarity.max(axis=1)
+        self.kept.offer(rows, similarity, best, start)
+        if len(pairs):
+            row = self.own.row[pairs] - rows.start
+            similarity[row, self.own.place[pairs] - start] = -np.inf
+            row = np.unique(row)
+            best[row] = similarity[row].max(axis=1)
+        np.maximum(self.other[rows], best, out=self.other[rows])
+        for bar, count in ((self.true_bar, self.nearer), (self.bar, self.above)):
+            if (best > bar[rows]).any():
+                count[rows] += _count(similarity > bar[rows, None])
+
+    def tell(self, found: Ranks, rows: Ints) -> None:
+        """Fill in the results of the block's probes, `rows`."""
+        own, other = self.best_own, self.other
+        met, hit = np.isfinite(own), np.isfinite(self.true_bar)
+        found.identity[rows[met]] = 1 + self.above[met]
+        found.own[rows[met]], found.other[rows] = own[met], _known(other)
+        linked = self.own.above(other + np.float32(TIE))
+        found.linked[rows] = linked / np.maximum(found.mates[rows], 1)
+        found.image[rows[hit]] = 1 + (self.nearer + self.own.above(self.true_bar))[hit]
+        k = self.kept.place.shape[1]
+        found.neighbours[rows, :k], found.similarity[rows, :k] = self.kept.place, _known(self.kept.similarity)
 
 
-def _keep_best(found: Ranks, rows: Ints, faces: Embeddings, gallery: _Gallery, source: Ints | None) -> None:
-    """Keep the best candidates; with `source`, those but the source."""
-    k = min(KEPT + (source is not None), len(gallery.person))
-    similarity, place = faiss.knn(faces.vectors, gallery.vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
-    if source is not None:
-        order = np.argsort(place == source[:, None], axis=1, kind="stable")  # the source goes last, and off
-        left = k - 1 if k > KEPT else k
-        similarity = np.take_along_axis(similarity, order, axis=1)[:, :left]
-        place = np.take_along_axis(place, order, axis=1)[:, :left]
-        gone = place == source[:, None]
-        similarity[gone] = np.nan
-    else:
-        gone = np.zeros(place.shape, np.bool_)
-    found.neighbours[rows, : place.shape[1]] = np.where(gone, -1, gallery.position[place])
-    found.similarity[rows, : place.shape[1]] = similarity
+def _bar(similarity: Floats) -> Floats:
+    """What must be exceeded to be more alike; nothing is where there is nothing to be more alike than."""
+    return np.where(np.isneginf(similarity), np.float32(np.inf), similarity + np.float32(TIE))
+
+
+def _known(similarity: Floats) -> Floats:
+    """NaN where nothing could be compared."""
+    return np.where(np.isneginf(similarity), np.float32(np.nan), similarity)
 
 
 def _count(hits: NDArray[np.bool_]) -> Ints:
-    """[B], how many of each row; row by row, because NumPy counts one run of bytes many times faster."""
-    return np.fromiter(map(np.count_nonzero, hits), np.int64, len(hits))
-
-
-def _by_person(identity: Ints, usable: NDArray[np.bool_]) -> Ints:
-    """The usable ones' indices, people side by side."""
-    index = np.flatnonzero(usable)
-    return index[np.argsort(identity[index], kind="stable")]
-
-
-def _take(vectors: Floats, index: Ints) -> Floats:
-    """Rows in another order; no copy where they already are in it, as a pack's are."""
-    whole = len(index) == len(vectors) and bool((np.diff(index) == 1).all())
-    return np.ascontiguousarray(vectors if whole else vectors[index], np.float32)
+    """[R], how many of each row; eight to a byte, which takes a quarter of the time of `count_nonzero` by rows."""
+    count: Ints = np.bitwise_count(np.packbits(hits, axis=1)).sum(axis=1, dtype=np.int64)
+    return count

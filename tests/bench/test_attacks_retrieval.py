@@ -1,11 +1,14 @@
 """Ranks against galleries made by hand and against sorting everything."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from facebench.bench.attacks.base import AttackError, Embeddings
-from facebench.bench.attacks.retrieval import KEPT, TIE, ranks
+from facebench.bench.attacks.retrieval import KEPT, LEAST_MEMORY, TIE, ranks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -43,6 +46,50 @@ def by_sorting(probes: Embeddings, gallery: Embeddings, source: Any, leave_out_s
         identity = n + 1 if np.isnan(best) else 1 + sum(c > best + TIE for c in cosine[searched])
         found.append((image, identity, sum(c > rival + TIE for c in cosine[own]) / max(own.sum(), 1)))
     return [np.array(column) for column in zip(*found, strict=True)]
+
+
+def in_full(probes: Embeddings, gallery: Embeddings, source: Any, leave_out_source: bool) -> dict[str, Any]:
+    """Every field of `Ranks` from the whole matrix of similarities, one probe at a time."""
+    image, identity, linked = by_sorting(probes, gallery, source, leave_out_source)
+    q, n = len(source), len(gallery.identity)
+    own, other, mates, best = np.full(q, np.nan), np.full(q, np.nan), np.zeros(q), np.full(q, -1)
+    neighbours, similarity = np.full((q, KEPT), -1), np.full((q, KEPT), np.nan)
+    for i, (probe, person, origin) in enumerate(zip(*probes, source, strict=True)):
+        cosine = gallery.vectors @ probe
+        searched = (np.arange(n) != origin) | (not leave_out_source)
+        mates[i] = (searched & (gallery.identity == person)).sum()
+        known = np.flatnonzero(searched & ~np.isnan(cosine))
+        own[i] = max(cosine[known][gallery.identity[known] == person], default=np.nan)
+        other[i] = max(cosine[known][gallery.identity[known] != person], default=np.nan)
+        order = sorted(known, key=lambda j: (-cosine[j], j))[:KEPT]
+        neighbours[i, : len(order)], similarity[i, : len(order)] = order, cosine[order]
+        best[i] = gallery.identity[order[0]] if order else -1
+    found = {"image": image, "identity": identity, "linked": linked, "own": own, "other": other}
+    return found | {"mates": mates, "neighbours": neighbours, "similarity": similarity, "best": best}
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 10**6), st.booleans(), st.integers(1, 9), st.integers(1, 90), st.integers(1, 160))
+def test_every_field_equals_the_full_matrix_to_the_last_bit(
+    seed: int, leave_out_source: bool, block: int, tile: int, n: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    q, people = int(rng.integers(1, 30)), int(rng.integers(1, 9))
+    corners = rng.choice([-0.5, 0.5], (max(n, q), 4))  # unit vectors whose products float32 holds exactly: many ties
+    if seed % 3 == 0:
+        corners = np.sort(corners, axis=0)  # the best come last
+    gallery = faces(corners[:n], rng.integers(0, people, n) * 5 - 2)
+    source = rng.integers(0, n, q)
+    probes = faces(rng.permutation(corners)[:q], gallery.identity[source])
+    lost = rng.random(n) < rng.choice([0.1, 0.9])
+    gallery.vectors[lost] = np.nan
+    gallery.vectors[lost & (rng.random(n) < 0.5), 0] = np.inf
+    probes.vectors[rng.random(q) < 0.1] = np.nan
+    found = ranks(probes, gallery, source, leave_out_source=leave_out_source, block=block, tile=tile)
+    with np.errstate(invalid="ignore"):
+        full = in_full(probes, gallery, source, leave_out_source)
+    for name, expected in full.items():
+        np.testing.assert_array_equal(getattr(found, name), expected, err_msg=name)
 
 
 @settings(max_examples=40, deadline=None)
@@ -147,6 +194,69 @@ def test_the_best_candidates_are_the_best() -> None:
     cosine[np.arange(50), np.arange(50)] = -2
     found = ranks(probes, gallery, np.arange(50), leave_out_source=True)
     assert (found.neighbours == np.argsort(-cosine, axis=1)[:, :KEPT]).all()
+
+
+def test_candidates_that_come_in_rising_order_are_thinned_and_kept() -> None:
+    angle = np.linspace(90, 1, 3000)
+    gallery = faces(at(*angle), np.arange(3000))
+    found = ranks(faces(at(0, 1), [0, 1]), gallery, np.array([0, 1]), tile=500)
+    assert found.neighbours[0].tolist() == list(range(2999, 2989, -1))
+    assert found.identity.tolist() == [3000, 2999]
+    assert found.best.tolist() == [2999, 2999]
+
+
+def test_where_there_is_one_person_everybody_is_found_and_nobody_linked_to_another() -> None:
+    rng = np.random.default_rng(6)
+    gallery = faces(unit(rng, 5), [3] * 5)
+    found = ranks(faces(unit(rng, 2), [3, 3]), gallery, np.array([1, 4]))
+    assert found.identity.tolist() == [1, 1]
+    assert found.linked.tolist() == [1, 1]
+    assert np.isnan(found.other).all()
+    assert found.best.tolist() == [3, 3]
+    alone = ranks(faces(at(0), [3]), faces(at(0), [3]), np.array([0]), leave_out_source=True)
+    assert (alone.identity.tolist(), alone.mates.tolist(), alone.best.tolist()) == ([2], [0], [-1])
+    assert (alone.neighbours == -1).all()
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import numpy as np
+from facebench.bench.attacks.base import Embeddings
+from facebench.bench.attacks.retrieval import ranks
+
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+
+rng = np.random.default_rng(0)
+n, people, memory = map(int, sys.argv[1:])
+vectors = rng.standard_normal((n, 16), np.float32)
+vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+both = Embeddings(vectors, np.arange(n) % people)
+few = Embeddings(vectors[:300], both.identity[:300])
+ranks(few, few, np.arange(300))  # what the libraries take for themselves
+before = peak()
+ranks(both, both, np.arange(n), memory=memory, block=n, tile=n)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell a process's peak")
+@pytest.mark.parametrize(("n", "people"), [(12_000, 3_000), (3_000, 1)])
+def test_memory_stays_within_what_was_allowed_whatever_the_sizes(n: int, people: int) -> None:
+    memory = 2**24
+    command = [sys.executable, "-c", PEAK, str(n), str(people), str(memory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    given_back = n * (9 * 8 + KEPT * 12)
+    taken = int(done.stdout)
+    assert taken < memory + given_back + 32 * n + 2**22
+    assert 3 * taken < (4 * n * n if people > 1 else 64 * n * n)  # all similarities, or all pairs, at once
+
+
+def test_too_little_memory_is_refused() -> None:
+    with pytest.raises(AttackError, match=f"at least {LEAST_MEMORY} bytes to search with, got 1000"):
+        ranks(GOOD, GOOD, np.arange(4), memory=1000)
 
 
 def test_progress_reaches_its_end() -> None:
