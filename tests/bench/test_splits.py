@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from facebench.bench.evidence import draw
 from facebench.bench.splits import ROLES, Shares, SplitError, members, role_digest, split
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +62,16 @@ def test_members_come_sorted_by_person() -> None:
     labels = np.array([2, 0, 1, 0, 2, 1])
     assert members(labels, np.array([0, 2])).tolist() == [1, 3, 0, 4]
     assert role_digest(np.array([1, 2])) != role_digest(np.array([2, 1]))
+
+
+def test_of_many_faces_whole_people_are_drawn_by_the_seed() -> None:
+    labels = np.repeat(np.arange(30), 4)
+    places = np.flatnonzero(labels >= 10)
+    kept = draw(labels, places, 42, seed=0)
+    assert len(kept) == 40
+    assert np.bincount(labels[kept])[np.unique(labels[kept])].tolist() == [4] * 10
+    assert np.isin(kept, places).all()
+    assert np.array_equal(kept, draw(labels, places, 42, seed=0))
+    assert not np.array_equal(kept, draw(labels, places, 42, seed=1))
+    assert np.array_equal(draw(labels, places, 80, seed=0), places)
+    assert len(np.unique(labels[draw(labels, places, 4, seed=0)])) == 4  # fewer teach nobody
