@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-_PERMUTATIONS = 20
+_PERMUTATIONS = 5
 
 
 def d_sys(mated: Floats, non_mated: Floats) -> float:
@@ -39,7 +39,7 @@ def d_sys(mated: Floats, non_mated: Floats) -> float:
 
 
 def null(mated: Floats, non_mated: Floats, *, seed: int) -> float:
-    """What `d_sys` gives for as many scores whose labels were shuffled: its bias, mean over 20 shuffles."""
+    """What `d_sys` gives for as many scores whose labels were shuffled: its bias, mean over five shuffles."""
     random, pooled = np.random.default_rng(seed), np.concatenate([mated, non_mated])
     values = []
     for _ in range(_PERMUTATIONS):
