@@ -43,6 +43,13 @@ def _do_report(args: argparse.Namespace) -> int:
     return OK
 
 
+def _do_compare(args: argparse.Namespace) -> int:
+    from .compare_command import run
+
+    print(run(args), end="")
+    return OK
+
+
 def _do_check(args: argparse.Namespace) -> int:
     from .gate_command import check
 
@@ -89,6 +96,7 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _do_run,
     "privatize": _do_privatize,
     "report": _do_report,
+    "compare": _do_compare,
     "check": _do_check,
     "list": _do_list,
     "data_list": _do_data_list,

@@ -72,6 +72,10 @@ class Plan(BaseModel):
     """Tables that say which group faces and pairs are in; they change no stage and no hash."""
     skip_bad: bool = False
     """Whether undecodable images are passed over and counted."""
+    identification: bool = False
+    """Whether to measure, too, how often the trained recognizer identifies people of the hold-out."""
+    people_of: dict[str, Path] = {}
+    """By verification set, a text file of the people in it, to count those who are in the dataset too."""
 
     @field_validator("attacks", mode="before")
     @classmethod

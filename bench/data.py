@@ -17,6 +17,7 @@ from ..datasets.base import DataError, Faces, FaceSource, PairSource
 from ..reports import record as results
 from .config import Plan
 from .grouping import Groupings, groupings
+from .overlap import Shared, shared, told
 from .splits import ROLES, Role, members, role_digest, split
 from .store import Store, digest
 
@@ -37,6 +38,9 @@ class Data:
     """The indices in `faces` of each role's images, sorted by identity."""
     synthetic: bool
     overlap: str
+    """What a record says of people who are in the dataset and in a verification set."""
+    shared: tuple[Shared, ...] = ()
+    """The same as counts, of the sets whose people are known."""
     skipped: frozenset[int] = frozenset()
     groups: Groupings = field(default_factory=Groupings)
     """What the user's tables tell of faces and pairs; no key is made of it."""
@@ -80,7 +84,8 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         skip: indices of images to leave out.
 
     Raises:
-        DataError: the data is missing, damaged, or has no verification set.
+        DataError: the data is missing, damaged, or has no verification set; or a list of people cannot be used.
+        ConfigError: a list of people is given for a verification set that is not there.
         SplitError: it has too few people.
         GroupError: a table of groups cannot be used.
     """
@@ -99,6 +104,8 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
     roles = split(kept[labels >= 0], faces.names, plan.roles, min_images=plan.min_images, seed=plan.seed)
     if plan.protocol == "in-sample":
         roles["G"] = roles["P"]
+    met = shared(plan.people_of, found.pairs, found.source, faces.names, roles["P"].tolist())
+    synthetic = bool(found.card and found.card.layout == "synthetic")
     return Data(
         name=found.card.name if found.card else Path(plan.dataset).resolve().name,
         faces=faces,
@@ -106,8 +113,9 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         pairs=dict(found.pairs),
         pair_fingerprints={name: _fingerprint(pairs, store) for name, pairs in found.pairs.items()},
         places={role: members(labels, roles[role]) for role in ROLES},
-        synthetic=bool(found.card and found.card.layout == "synthetic"),
-        overlap="disjoint" if found.card and found.card.layout == "synthetic" else "unchecked",
+        synthetic=synthetic,
+        overlap="disjoint" if synthetic else told(met, found.pairs),
+        shared=met,
         skipped=frozenset(skip),
         groups=groupings(plan.groups, faces, found.pairs),
     )

@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands.add_parser("run", help="make a dataset private and measure it", description=_RUN))
     _privatize(commands.add_parser("privatize", help="make a dataset private, to share it", description=_PRIVATIZE))
     _report(commands.add_parser("report", help="the leaderboard, from the records"))
+    _compare(commands.add_parser("compare", help="methods two by two, with tests", description=_COMPARE))
     _list(commands.add_parser("list", help="methods, attacks, metrics, recipes: what there is"))
     _data(commands.add_parser("data", help="datasets: list, verify, convert"))
     _check(commands.add_parser("check", help="compare records with a baseline; for CI", description=_CHECK))
@@ -42,6 +43,10 @@ verifies that recognizer on ordinary faces, attacks the private dataset, and wri
 
 _PRIVATIZE = """Makes a private dataset of all faces of another one, with a dataset card. Killed, it goes on where it
 was when the same command is given again; the output appears whole or not at all."""
+
+
+_COMPARE = """Compares methods that were run on equal data by an equal recipe with equal seeds: accuracy on the same
+pairs, leakage on the same probes, with intervals and p-values, adjusted for the number of comparisons."""
 
 
 _CHECK = """Gives a verdict on every number of a baseline. Exit code 0: all as good or better; 1: something became worse
@@ -147,6 +152,16 @@ def _report(command: argparse.ArgumentParser) -> None:
     experiment_name(command)
     _store(command)
     command.set_defaults(do="report")
+
+
+def _compare(command: argparse.ArgumentParser) -> None:
+    command.add_argument("methods", nargs="*", metavar="METHOD", help="names, or labels of the board (all)")
+    command.add_argument("--against", metavar="METHOD", help="compare the others with this one only")
+    command.add_argument("--records", type=Path, metavar="DIR", help="records of another folder than the store's")
+    command.add_argument("--format", choices=("md", "csv", "json"), help="instead of a table for the screen")
+    command.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the screen (md)")
+    _store(command)
+    command.set_defaults(do="compare")
 
 
 def _check(command: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reports.intervals import cluster_bootstrap
+from ..reports.intervals import resampled_means
 from .samples import Trials
 
 ALPHA = 0.01
@@ -22,7 +22,7 @@ FEW_DISCORDANT = 25
 """With fewer discordant pairs the exact test is used."""
 FEW_PEOPLE = 20
 """With fewer people a bootstrap over them is too narrow, and none is made."""
-_RESAMPLES = 10_000
+RESAMPLES = 10_000
 
 
 class Tested(NamedTuple):
@@ -31,6 +31,8 @@ class Tested(NamedTuple):
     significant: bool
     says: str
     """Which test, and its result."""
+    p: float | None = None
+    """Two-sided; None where there was no test."""
 
 
 def test(before: Trials, now: Trials) -> Tested | None:
@@ -39,13 +41,23 @@ def test(before: Trials, now: Trials) -> Tested | None:
     Pairs, which are independent, are compared by McNemar's test; probes, several of which are of one person, by a
     bootstrap over people.
     """
-    if len(before.hit) != len(now.hit) or (before.person is None) != (now.person is None):
+    if unlike(before, now):
         return None
-    if before.person is None or now.person is None:
+    if now.person is None:
         return mcnemar(int((before.hit & ~now.hit).sum()), int((~before.hit & now.hit).sum()))
-    if not np.array_equal(before.person, now.person) or len(np.unique(now.person)) < FEW_PEOPLE:
-        return None
     return bootstrap(now.hit.astype(np.float64) - before.hit.astype(np.float64), now.person)
+
+
+def unlike(one: Trials, other: Trials) -> str:
+    """Why trials cannot be compared one by one; empty where they can."""
+    if len(one.hit) != len(other.hit) or (one.person is None) != (other.person is None):
+        return f"other trials: {len(one.hit):,} and {len(other.hit):,}"
+    if one.person is None or other.person is None:
+        return ""
+    if not np.array_equal(one.person, other.person):
+        return "probes of other people"
+    people = len(np.unique(one.person))
+    return f"too few people to resample: {people}, expected {FEW_PEOPLE}" if people < FEW_PEOPLE else ""
 
 
 def mcnemar(lost: int, won: int) -> Tested:
@@ -62,7 +74,7 @@ def mcnemar(lost: int, won: int) -> Tested:
         kind, p = "exact", float(binomtest(lost, discordant).pvalue) if discordant else 1.0
     else:
         kind, p = "chi-square", float(chi2.sf((abs(lost - won) - 1) ** 2 / discordant, 1))
-    return Tested(p < ALPHA, f"McNemar ({kind}) on {lost} lost and {won} won: p = {p:.2g}")
+    return Tested(p < ALPHA, f"McNemar ({kind}) on {lost} lost and {won} won: p = {p:.2g}", p)
 
 
 def bootstrap(difference: NDArray[np.float64], person: NDArray[np.int64]) -> Tested:
@@ -72,12 +84,28 @@ def bootstrap(difference: NDArray[np.float64], person: NDArray[np.int64]) -> Tes
         difference: [N], from -1 to 1.
         person: [N], whose probe it is.
     """
-    # the bootstrap takes values from 0 to 1; a mean moves with its values, so its quantiles can be moved back
-    moved = cluster_bootstrap((difference + 1) / 2, person, seed=0, resamples=_RESAMPLES, level=1 - ALPHA)
-    low, high = 2 * moved.low - 1, 2 * moved.high - 1
+    means = resampled(difference, person)
+    low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2]).tolist()
     people = len(np.unique(person))
     says = f"paired bootstrap over {people} people: {100 * low:+.2f} to {100 * high:+.2f} pp (99 %)"
-    return Tested(not low <= 0 <= high, says)
+    return Tested(not low <= 0 <= high, says, two_sided(means))
+
+
+def resampled(difference: NDArray[np.float64], person: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[10,000], mean differences of people drawn with replacement; the draw is the same each time."""
+    return resampled_means(difference, person, seed=0, resamples=RESAMPLES)
+
+
+def two_sided(means: NDArray[np.float64]) -> float:
+    """P-value of no difference, from resampled differences: one minus the level whose percentile interval ends at zero.
+
+    It is twice the share of resamples on the other side of zero (or on it), with one added above and below, so it is
+    never zero: 2 in 10,001 at the least.
+
+    Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), sections 4.4 and 5.4.
+    """
+    beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(means) + 1))
 
 
 def welch(before: Sequence[float], now: Sequence[float]) -> Tested:
@@ -93,4 +121,4 @@ def welch(before: Sequence[float], now: Sequence[float]) -> Tested:
     if len(set(before)) == len(set(now)) == 1:  # no spread to compare a difference with
         return Tested(before[0] != now[0], f"{told} without any spread")
     p = float(ttest_ind(before, now, equal_var=False).pvalue)
-    return Tested(p < ALPHA, f"Welch's test over {told}, p = {p:.2g}")
+    return Tested(p < ALPHA, f"Welch's test over {told}, p = {p:.2g}", p)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..reports.record import RunRecord, Score
 from ..reports.sanity import CLOSE
-from . import verify
+from . import identification, verify
 from .attacks.base import Attack, AttackError
 from .checks import bounds, control_bounds, judge_on_clear_pairs
 from .config import Plan
@@ -91,6 +91,8 @@ def from_store(record: RunRecord, store: Store) -> Recomputed:
             if group == "verify":
                 kept = verify.read(path)
                 made += [metric(kept, on)[0] for metric in _plugins(record, Metric, "metrics")]
+            elif group == "identify":
+                made.append(identification.score(path))
             elif group == "attack":
                 attacks = {name_of(attack, Attack): attack for attack in _plugins(record, Attack, "attacks")}
                 if on not in attacks:

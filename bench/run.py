@@ -16,9 +16,9 @@ from typing import Any
 from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
 from ..reports.record import RunRecord, Score, StageTrace
-from . import verify
+from . import identification, overlap, verify
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
-from .config import Plan
+from .config import ConfigError, Plan
 from .data import open_data
 from .group_scores import by_group
 from .metrics.base import Metric
@@ -49,10 +49,14 @@ def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: 
     Raises:
         Every error of `open_data` and `lay_out`.
     """
+    metrics(plan)  # built at the end, but what is wrong with one is told before anything is made
     data = open_data(plan, store, root=data_root)
     if plan.skip_bad and not data.synthetic:
         skip = undecodable(data, store, display)
         data = open_data(plan, store, root=data_root, skip=skip) if skip else data
+    for each in data.shared:
+        if not each.shared:
+            display.note(f"warning: {each}")
     return lay_out(plan, data, store, device=device)
 
 
@@ -146,21 +150,38 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),
-        notes=(*in_sample, *noted),
+        notes=(*in_sample, *overlap.notes(data.shared), *noted),
         groups=by_group(steps, scores),
     )
 
 
 def _utility(plan: Plan, steps: Steps) -> tuple[list[Score], list[results.Curve]]:
     scores, curves = [], []
-    metrics = [build(Metric, entry, where=f"metrics.{n}") for n, entry in enumerate(plan.metrics)]
+    measures = metrics(plan)
     for name, step in steps.named("verify").items():
         kept = verify.read(steps.path(step))
-        for metric in metrics:
+        for metric in measures:
             score, curve = metric(kept, name)
             scores.append(score)
             curves += [curve] if curve else []
+    scores += [identification.score(steps.path(step)) for step in steps.all if step.name == "identify"]
     return scores, curves
+
+
+def metrics(plan: Plan) -> list[Metric]:
+    """The measures of verification that a plan names; one class may be there several times with other parameters.
+
+    Raises:
+        PluginError, UnknownPlugin: one cannot be built.
+        ConfigError: one is named twice.
+    """
+    built: list[Metric] = []
+    for place, entry in enumerate(plan.metrics):
+        metric = build(Metric, entry, where=f"metrics.{place}")
+        if metric in built:
+            raise ConfigError(f"metrics.{place}: {name_of(metric, Metric)} is named twice with equal parameters")
+        built.append(metric)
+    return built
 
 
 def _quality(steps: Steps) -> tuple[dict[str, float], list[str]]:

@@ -85,6 +85,9 @@ class Steps:
             self._add(f"verify/{name}", key, "faces", self._verifier(name, judge=False))
             key = {"judge": self._judge, "pairs": pairs}
             self._add(f"clear/{name}", key, "faces", self._verifier(name, judge=True))
+        if plan.identification:
+            key = {"weights": self._key(self.train), "faces": data.ids["H"], "seed": plan.seed}
+            self._add("identify", key, "faces", self._identify)
         seen = {"judge": self._judge}
         self.original = self._add("embed/original", {**seen, "faces": data.ids["P"]}, "faces",
                                   lambda out, progress: self._embed(data.role("P"), out, progress))  # fmt: skip
@@ -240,6 +243,12 @@ class Steps:
             verify(embed, self._pairs(name), out, progress=progress)
 
         return make
+
+    def _identify(self, out: Path, progress: Progress) -> None:
+        from .identification import identify
+
+        embed = network_embed(self.path(self.train) / WEIGHTS, device=processor(self.device))
+        identify(embed, self.data.role("H"), out, seed=self.plan.seed, progress=progress)
 
     def _pairs(self, name: str) -> Pairs:
         """A verification set, decoded; the last one is kept."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from .groups import long_form
 from .leaderboard import Board, Cell, Group, Row
+from .relative import relative
 from .tables import clean
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -17,7 +18,7 @@ FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 HEAD = ("dataset", "recipe", "recipe_hash", "data_hash", "method", "label", "parameters", "version", "front",
         "sourced", "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on",
         "mean", "sd", "values", "low", "high", "interval", "n", "chance", "by", "link", "reasons",
-        "group_by", "group")  # fmt: skip
+        "relative_utility", "group_by", "group")  # fmt: skip
 NUMBERS = {HEAD.index("seeds"), HEAD.index("values")}
 """Lists of numbers, where a minus is no formula."""
 
@@ -28,12 +29,11 @@ def csv(board: Board) -> str:
     writer = csv_format.writer(out, lineterminator="\n")
     writer.writerow(HEAD)
     for group in board:
-        for row in group.rows:
-            lines = [_line(group, row, cell) for cell in row.cells.values()]
+        for row, found in zip(group.rows, relative(group), strict=True):
+            lines = [_line(group, row, cell, found.value if found else None) for cell in row.cells.values()]
             lines += [_group_line(group, row, one) for record in row.records for one in long_form(record)]
             writer.writerows(
-                [v if n in NUMBERS or not isinstance(v, str) else _safe(v) for n, v in enumerate(line)]
-                for line in lines
+                [v if n in NUMBERS or not isinstance(v, str) else safe(v) for n, v in enumerate(line)] for line in lines
             )
     return out.getvalue()
 
@@ -48,12 +48,13 @@ def _row(group: Group, row: Row, seeds: tuple[int, ...]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _line(group: Group, row: Row, cell: Cell) -> list[Any]:
+def _line(group: Group, row: Row, cell: Cell, relative_utility: float | None) -> list[Any]:
     bounds = cell.interval
     return [
         *_row(group, row, row.seeds), cell.measure.side, cell.measure.name, cell.on, cell.mean,
         cell.sd, " ".join(map(repr, cell.values)), bounds.low if bounds else None, bounds.high if bounds else None,
-        bounds.kind if bounds else None, cell.n, cell.chance, cell.by, cell.link, "; ".join(row.reasons), "", "",
+        bounds.kind if bounds else None, cell.n, cell.chance, cell.by, cell.link, "; ".join(row.reasons),
+        relative_utility, "", "",
     ]  # fmt: skip
 
 
@@ -62,11 +63,11 @@ def _group_line(group: Group, row: Row, one: dict[str, Any]) -> list[Any]:
     return [
         *_row(group, row, (one["seed"],)), one["side"], one["measure"], one["on"], one["value"], None,
         "" if one["value"] is None else repr(one["value"]), one["low"], one["high"], one["interval"], one["n"],
-        one["chance"], "", "", "; ".join(row.reasons), one["column"], one["group"],
+        one["chance"], "", "", "; ".join(row.reasons), None, one["column"], one["group"],
     ]  # fmt: skip
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Text on one line that no spreadsheet takes for a formula."""
     text = clean(text)
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -10,6 +10,7 @@ from .claim import claims
 from .claim_table import plain
 from .groups import long_form
 from .leaderboard import Board, Cell, Group, Row
+from .relative import NOTE, relative
 
 
 def json(board: Board) -> str:
@@ -20,7 +21,11 @@ def json(board: Board) -> str:
 def _plain(group: Group) -> dict[str, Any]:
     shown = {key: value for key, value in vars(group).items() if key not in ("rows", "columns")}
     shown["columns"] = [{"on": on, "measure": measure.name, "side": measure.side} for on, measure in group.columns]
-    shown["rows"] = [_plain_row(row) for row in group.rows]
+    shown["rows"] = [
+        {**_plain_row(row), "relative_utility": found._asdict() if found else None}
+        for row, found in zip(group.rows, relative(group), strict=True)
+    ]
+    shown["relative_utility"] = NOTE
     shown["claims"] = plain(claims(group))
     return shown
 

@@ -30,11 +30,20 @@ def newcombe(first: float, second: float, n: int) -> Interval:
     """
     counts = round(first), round(second)
     one, two = (wilson(count, n, LEVEL) for count in counts)
-    p, q = (count / n for count in counts)
+    down, up = reach(counts[0] / n, one, counts[1] / n, two)
     difference = (first - second) / n
-    low = difference - math.hypot(p - one.low, two.high - q)
-    high = difference + math.hypot(one.high - p, q - two.low)
-    return Interval(low=max(-1.0, low), high=min(1.0, high), level=LEVEL, kind="newcombe")
+    return Interval(low=max(-1.0, difference - down), high=min(1.0, difference + up), level=LEVEL, kind="newcombe")
+
+
+def reach(first: float, one: Interval, second: float, two: Interval) -> tuple[float, float]:
+    """How far below and above the difference of two values its interval reaches, from the interval of either.
+
+    The two are taken for independent; what each reaches on a side is its spread on that side, so neither interval
+    need be symmetric. Newcombe's interval is this one with Wilson's.
+
+    Source: Zou and Donner, Construction of confidence limits about effect measures, Statistics in Medicine 27 (2008).
+    """
+    return math.hypot(first - one.low, two.high - second), math.hypot(one.high - first, second - two.low)
 
 
 class Errors(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,9 +66,23 @@ def cluster_bootstrap(
         )
     if not ((values >= 0) & (values <= 1)).all():  # NaN fails it, too
         raise ValueError("cluster bootstrap: expected values from 0 to 1, got others or NaN")
+    _check(level, "cluster bootstrap")
+    means = resampled_means(values, clusters, seed=seed, resamples=resamples)
+    # sums of floats may leave [0, 1] by a rounding error
+    low, high = np.clip(np.quantile(means, [(1 - level) / 2, (1 + level) / 2]), 0, 1).tolist()
+    return Interval(low=low, high=high, level=level, kind="cluster-bootstrap")
+
+
+def resampled_means(
+    values: NDArray[np.float64], clusters: NDArray[np.int64], *, seed: int, resamples: int
+) -> NDArray[np.float64]:
+    """[resamples], the mean of the values of as many clusters as there are, drawn with replacement.
+
+    Raises:
+        ValueError: a count out of range.
+    """
     if resamples < 1:
         raise ValueError(f"cluster bootstrap: expected at least 1 resample, got {resamples}")
-    _check(level, "cluster bootstrap")
     _, place = np.unique(clusters, return_inverse=True)
     sums, sizes = np.bincount(place, weights=values), np.bincount(place).astype(np.float64)
     random, people = np.random.default_rng(seed), len(sums)
@@ -76,9 +91,25 @@ def cluster_bootstrap(
     for start in range(0, resamples, rows):
         drawn = random.integers(people, size=(min(rows, resamples - start), people))
         means[start : start + rows] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    # sums of floats may leave [0, 1] by a rounding error
-    low, high = np.clip(np.quantile(means, [(1 - level) / 2, (1 + level) / 2]), 0, 1).tolist()
-    return Interval(low=low, high=high, level=level, kind="cluster-bootstrap")
+    return means
+
+
+def clustered(values: NDArray[Any], clusters: NDArray[np.int64], *, seed: int) -> tuple[Interval, ...]:
+    """Intervals for the mean of values that come in clusters: by clusters first, Wilson's beside it for hits.
+
+    Wilson's stands alone where every resample would be the same: no hit, nothing but hits, or one cluster.
+
+    Args:
+        values: [N], at least one, from 0 to 1, or hits.
+        clusters: [N], which belong together.
+        seed: of the resampling.
+    """
+    values = np.asarray(values, np.float64)
+    n, total = len(values), float(values.sum())
+    plain = (wilson(round(total), n),) if np.isin(values, (0, 1)).all() else ()
+    if total in (0, n) or (clusters == clusters[0]).all():
+        return plain
+    return (cluster_bootstrap(values, clusters, seed=seed), *plain)
 
 
 def _check(level: float, what: str) -> None:

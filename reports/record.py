@@ -189,7 +189,7 @@ class RunRecord(Closed):
     quality: dict[str, FiniteFloat] = {}
     """What the method measured of itself while it was fitted."""
     overlap: str = "unchecked"
-    """Whether people of the training faces are in the verification sets: `unchecked`, `disjoint`, or a digest."""
+    """Whether people of the dataset are in the verification sets: `unchecked`, `disjoint`, or how many, set by set."""
     skipped: dict[str, int] = {}
     """Undecodable images passed over by `--skip-bad`, by role."""
     machine: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from .claim import claims
 from .claim_table import ClaimTable, claim_table, claim_told
 from .leaderboard import Board, Cell, Group
 from .record import Measure
+from .relative import NOTE, UPPER, relative
 
 LEGEND = (
     "In brackets the interval (95 %) of one seed, or the standard deviation (sd) over several. `*`: on the "
@@ -75,7 +76,11 @@ def _table(group: Group) -> Table:
         header=[*header, "worst leakage", "seeds", "marks"],
         rows=rows,
         caption=_caption(group),
-        remarks=[*_remarks(group), *(f"{code(row.label)}: {KINDS}" for row in group.rows if not row.sourced)],
+        remarks=[
+            *_relative(group),
+            *_remarks(group),
+            *(f"{code(row.label)}: {KINDS}" for row in group.rows if not row.sourced),
+        ],
         claim=claim_table(claims(group)),
     )
 
@@ -116,6 +121,19 @@ def _remarks(group: Group) -> list[str]:
             if cell.by
         ),
     ]
+
+
+def _relative(group: Group) -> list[str]:
+    """The relative utility of all rows on one line, and how it is made; nothing where no row has one."""
+    told = []
+    for row, found in zip(group.rows, relative(group), strict=True):
+        if found and row.method != UPPER:
+            spread = "" if found.sd is None else f" (sd {100 * found.sd:.0f})"
+            ends = (
+                "" if found.low is None or found.high is None else f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+            )
+            told.append(f"{code(row.label)} {100 * found.value:.0f}{spread}{ends}")
+    return [f"relative utility in %: {', '.join(told)}. {NOTE}"] if told else []
 
 
 def _marks(group: Group) -> list[str]:

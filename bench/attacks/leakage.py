@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...reports.intervals import cluster_bootstrap, wilson
-from ...reports.record import Curve, Interval, Measure, Score
+from ...reports.intervals import clustered
+from ...reports.record import Curve, Measure, Score
 from . import kept
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def pi_link(found: Found, on: str) -> Score:
         on=on,
         value=value,
         n=len(found.linked),
-        intervals=intervals(found, found.linked),
+        intervals=clustered(found.linked, found.person, seed=found.seed),
         chance=chance,
         detail={"normalised": _normalised(value, chance), **_context(found)},
     )
@@ -272,7 +272,7 @@ def _leak(
         on=on,
         value=value,
         n=q,
-        intervals=intervals(found, hit.astype(np.float64)),
+        intervals=clustered(hit, found.person, seed=found.seed),
         chance=chance,
         detail={
             "normalised": _normalised(value, chance),
@@ -282,15 +282,6 @@ def _leak(
         },
         note=note,
     )
-
-
-def intervals(found: Found, values: NDArray[np.float64]) -> tuple[Interval, ...]:
-    """By people first, Wilson's beside it for counts; Wilson's alone where every resample would be the same."""
-    q, total = len(values), float(values.sum())
-    counts = (wilson(round(total), q),) if np.isin(values, (0, 1)).all() else ()
-    if total in (0, q) or (found.person == found.person[0]).all():
-        return counts
-    return (cluster_bootstrap(values, found.person, seed=found.seed), *counts)
 
 
 def _context(found: Found) -> dict[str, float | None]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...datasets.base import Faces
-from ...reports.intervals import cluster_bootstrap, wilson
-from ...reports.record import Curve, Interval, Measure, Score
+from ...reports.intervals import clustered
+from ...reports.record import Curve, Measure, Score
 from . import kept
 from .base import Attack, Embeddings, Evidence
 from .checks import failed
@@ -136,11 +136,8 @@ def _score(
     detail: dict[str, float | None],
     note: str,
 ) -> Score:
+    bounds = clustered(values, found.person, seed=found.seed)
     value = float(values.mean())
-    several = 0 < value < 1 and bool((found.person != found.person[0]).any())
-    bounds: tuple[Interval, ...] = (cluster_bootstrap(values, found.person, seed=found.seed),) if several else ()
-    if not several and value in (0, 1):
-        bounds = (wilson(int(values.sum()), len(values)),)
     return Score(
         measure=measure, on=on, value=value, n=len(values), intervals=bounds, chance=chance, detail=detail, note=note
     )

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...reports.intervals import clustered
 from ...reports.record import Measure, Score
 from . import kept
 from .base import Embeddings
 from .control import reason
-from .leakage import Found, intervals
+from .leakage import Found
 from .matching import ERRORS
 
 KEPT = "strangers.npz"
@@ -86,7 +87,7 @@ def _at(rate: float, strangers: NDArray[np.float32], why: str, found: Found, on:
         on=on,
         value=float(hit.mean()),
         n=q,
-        intervals=intervals(found, hit.astype(np.float64)),
+        intervals=clustered(hit, found.person, seed=found.seed),
         detail={**detail, "threshold": float(threshold) if np.isfinite(threshold) else None},
         note=f"the threshold rests on {allowed} false positives; the rule of {ERRORS} asks for {ERRORS}" if few else "",
     )

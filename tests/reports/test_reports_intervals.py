@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facebench.reports.intervals import cluster_bootstrap, wilson
+from facebench.reports.intervals import cluster_bootstrap, clustered, wilson
 from scipy.stats import binomtest
 
 
@@ -47,6 +47,29 @@ def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
         naive += plain.low <= 0.25 <= plain.high
     assert 0.91 <= covered / draws <= 0.98
     assert naive < covered  # which is why it is not the printed one
+
+
+def test_clusters_of_unequal_sizes_are_covered_as_well() -> None:
+    """Some people have one probe and some fifty; the share meant is that of probes, so large clusters weigh more."""
+    random = np.random.default_rng(1)
+    sizes = random.permutation(np.geomspace(1, 50, 100).round().astype(int))
+    clusters = np.repeat(np.arange(100), sizes)
+    draws, covered = 500, 0
+    for draw in range(draws):
+        rates = random.beta(2, 3, size=100)  # mean 0.4, whatever the size
+        values = (random.random(len(clusters)) < rates[clusters]).astype(float)
+        found = cluster_bootstrap(values, clusters, seed=draw, resamples=1000)
+        covered += found.low <= 0.4 <= found.high
+    assert 0.93 <= covered / draws <= 0.97
+
+
+def test_a_share_of_hits_has_an_interval_by_people_and_wilsons_beside_it() -> None:
+    hits, clusters = np.arange(60) % 3 == 0, np.arange(60) // 6
+    by_people, plain = clustered(hits, clusters, seed=4)
+    assert by_people == cluster_bootstrap(hits.astype(float), clusters, seed=4)
+    assert plain == wilson(20, 60)
+    assert clustered(np.ones(5, bool), np.arange(5), seed=0) == (wilson(5, 5),)
+    assert clustered(np.arange(5) > 2, np.zeros(5, int), seed=0) == (wilson(2, 5),)
 
 
 def test_the_bootstrap_is_seeded_and_keeps_clusters_together() -> None:
