@@ -21,11 +21,12 @@ from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pair
 from .config import ConfigError, Plan
 from .data import open_data
 from .group_scores import by_group
+from .layout import lay_out
 from .metrics.base import Metric
 from .plugins import build, name_of, spell
 from .progress import Display
 from .scan import undecodable
-from .steps import Steps, lay_out
+from .steps import Steps
 from .store import Stage, Store, digest
 
 _PACKAGES = ("facebench", "torch", "timm", "numpy", "faiss-gpu", "faiss-cpu", "onnxruntime", "insightface")

@@ -24,7 +24,7 @@ from .config import ConfigError, Plan
 from .data import Data
 from .device import processor
 from .judge import Embed, Judge, network_embed
-from .plugins import build, name_of, spell
+from .plugins import name_of, spell
 from .recognizer import WEIGHTS, Recognizer
 from .splits import Role, role_digest
 from .step import Both, Step
@@ -289,22 +289,3 @@ class Steps:
                 (out / NOT_RUN).write_text(json.dumps(str(error)), encoding="utf-8")
 
         return make
-
-
-def lay_out(plan: Plan, data: Data, store: Store, *, device: str) -> Steps:
-    """The stages of a plan.
-
-    Raises:
-        PluginError, UnknownPlugin: the method or an attack cannot be built.
-        ConfigError: the judge is the method's teacher.
-        JudgeError: the judge's file is missing or its preprocessing was not declared.
-    """
-    method = build(Method, plan.method_entry(), where="method")
-    attacks: dict[str, Attack] = {}
-    for place, entry in enumerate(plan.attacks):
-        attack = build(Attack, entry, where=f"attacks.{place}")
-        name = name_of(attack, Attack)
-        if name in attacks:
-            raise ConfigError(f"attacks.{place}: {name} is named twice; expected each attack once")
-        attacks[name] = attack
-    return Steps(plan, data, store, device, method, attacks)

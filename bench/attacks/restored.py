@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.base import Face, Faces
+from ...datasets.base import Faces
+from ...methods.base import PrivateFaces
 from .base import Paired
 
 if TYPE_CHECKING:
@@ -17,17 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Restored:
+class Restored(PrivateFaces):
     """Faces that a network restores as they are read; labels and order are those of the private ones."""
+
+    source = None
 
     def __init__(self, private: Faces, network: nn.Module, device: torch.device) -> None:
         self._private, self._network, self._device = private, network, device
-        self.identities, self.labels = private.identities, private.labels
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Those of the private faces."""
-        return self._private.names
+        self.identities, self.labels, self.names = private.identities, private.labels, private.names
 
     def take(self, rows: NDArray[np.int64]) -> Tensor:
         """Some of them, uint8 [B, 3, SIZE, SIZE]."""
@@ -42,18 +39,6 @@ class Restored:
                 x = to_float(part.to(self._device)).contiguous(memory_format=torch.channels_last)
                 made.append(to_uint8(self._network(x)).cpu())
         return torch.cat(made)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> Face:
-        return Face(self.take(np.array([index]))[0], int(self.labels[index]))
-
-    def encoded(self, index: int) -> bytes:
-        """As a lossless file."""
-        from ...datasets import codec
-
-        return codec.encode(self[index].image)
 
 
 def picture(people: Paired, restored: Faces, path: Path, *, shown: int) -> None:
