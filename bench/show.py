@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..methods.base import Method
 from ..reports.group_tables import group_lines
+from ..reports.marks import unasked
 from ..reports.record import RunRecord, Score
 from .plugins import name_of
 from .run import Outcome
@@ -70,10 +71,12 @@ def summary(outcome: Outcome, tracked: str) -> str:
 
 
 def _not_run(record: RunRecord) -> list[str]:
-    """Attacks that do not apply, a line for each reason."""
+    """Attacks that do not apply or were not asked for, a line for each reason."""
     reasons: dict[str, list[str]] = {}
     for attack, reason in record.not_run.items():
         reasons.setdefault(reason, []).append(attack)
+    if absent := unasked([record]):
+        reasons["not asked for; --attacks all runs every one"] = list(absent)
     return [f"not run: {', '.join(sorted(attacks))} ({reason})" for reason, attacks in reasons.items()]
 
 

@@ -9,6 +9,8 @@ from .thirdparty import ThirdPartyAttack
 
 IGNORANT = frozenset({"ignorant", "other_image", "ensemble", "linkage", "membership", "memorisation", "consistency"})
 """Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
+SEARCHES = ("ignorant", "other_image", "ensemble", "alignment", "parrot", "distillation", "restore")
+"""The suite's attackers who look for the person behind a private face: leakage is the worst of those who were run."""
 NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""
@@ -18,6 +20,13 @@ THIRD_PARTY = "third-party attack"
 def attackers(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """The attacks that the runs themselves made."""
     return tuple(dict.fromkeys(name for record in records for name in record.attackers))
+
+
+def unasked(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Attackers of the suite who were not run on any private set that was made from originals."""
+    sourced = [record for record in records if record.sourced]
+    met = {name for record in sourced for name in (*record.attackers, *record.not_run)}
+    return tuple(name for name in SEARCHES if sourced and name not in met)
 
 
 def reasons(records: Sequence[RunRecord]) -> tuple[str, ...]:

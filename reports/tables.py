@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .claim import claims
 from .claim_table import ClaimTable, claim_table, claim_told
 from .leaderboard import Board, Cell, Group
+from .marks import unasked
 from .record import Measure
 from .relative import NOTE, UPPER, relative
 
@@ -109,8 +110,10 @@ def _compact(group: Group) -> Table:
 
 
 def _remarks(group: Group) -> list[str]:
-    """What rows are not to be relied on, or lack, and what third parties found."""
+    """Who did not attack; what rows are not to be relied on, or lack, and what third parties found."""
+    absent = unasked([record for row in group.rows for record in row.records])
     return [
+        *([f"attackers who were not run: {', '.join(absent)}"] if absent else []),
         *(f"{code(row.label)} is unreliable: {reason}" for row in group.rows for reason in row.reasons),
         *(f"{code(row.label)} is incomplete: {what}" for row in group.rows for what in row.missing),
         *(

@@ -9,6 +9,7 @@ import pytest
 from facebench.bench.cli import main
 from facebench.bench.config import ALL_ATTACKS, Plan, plan
 from facebench.reports import record as results
+from facebench.reports.marks import SEARCHES as SEARCHES_OF_THE_BOARD
 
 TINY = """
 synthetic: {people: 60, images: 3, pairs: 20}
@@ -85,6 +86,7 @@ def test_linkage_and_membership_are_no_headline(finished: Path, capsys: pytest.C
     told = capsys.readouterr().out
     assert "leak@1 parrot" in told
     assert "ignorant-only, one seed" not in told
+    assert "were not run" not in told
 
 
 def test_the_scores_are_made_again_from_what_attacks_kept(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,12 +103,16 @@ def test_the_same_again_attacks_nobody_anew(finished: Path, tmp_path: Path) -> N
     assert {("apply", "attacker"), ("apply", "holdout"), ("embed", "holdout-private"), ("judge-2",)} <= names
 
 
-def test_who_only_searches_needs_nobody_to_learn_from(tmp_path: Path) -> None:
+def test_who_only_searches_needs_nobody_to_learn_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
     assert _run(tmp_path, "--attacks", "ignorant", "--set", "roles={G: 0.3, A: 0.3, P: 0.4, H: 0}") in (0, 1)
     record = _record(tmp_path)
     names = {stage.name for stage in record.stages}
     assert not {name for name in names if name.startswith(("apply/", "judge-"))}
+    capsys.readouterr()
+    assert main(["report", "--store", str(tmp_path / "runs")]) == 0
+    absent = ", ".join(SEARCHES_OF_THE_BOARD[1:])
+    assert f"attackers who were not run: {absent}" in capsys.readouterr().out
     residual = record.score("residual", "ignorant")
     assert residual is not None
     assert residual.value is None
@@ -128,6 +134,7 @@ def test_all_attacks_are_those_that_are_listed(capsys: pytest.CaptureFixture[str
     told = capsys.readouterr().out
     assert all(name in told for name in ALL_ATTACKS)
     folder = Path(__file__).resolve().parents[2] / "bench" / "attacks"
+    assert set(ALL_ATTACKS) > set(SEARCHES_OF_THE_BOARD)
     plugins = {path.stem for path in folder.glob("*.py") if "(Attack):" in path.read_text()}
     assert plugins == set(ALL_ATTACKS)
 
