@@ -122,7 +122,7 @@ def test_probes_are_counted_in_the_group_of_their_original(told: Path) -> None:
     """Counted here a second way: by the manifest, and the drawn faces' own word."""
     import pandas as pd
 
-    (path,) = told.rglob("manifest.parquet")
+    (path,) = told.rglob("stages/release/*/manifest.parquet")
     tone = Synthetic(people=PEOPLE, images=IMAGES).open().groups()["skin_tone"]
     expected = Counter(tone[pd.read_parquet(path)["source_index"]].tolist())
     for on in ("ignorant", "other_image"):
@@ -184,7 +184,7 @@ def test_a_table_of_a_folder_may_name_images_by_their_path(tmp_path: Path) -> No
 def test_a_packs_people_are_named_by_their_label_however_it_is_padded(told: Path, tmp_path: Path) -> None:
     from facebench.bench.grouping import Tables, groupings
 
-    (pack,) = {path.parent for path in told.rglob("train.rec")}
+    (pack,) = {path.parent for path in told.rglob("stages/release/*/train.rec")}
     faces = RecordIO(root=pack).open()
     table = _table(tmp_path / "t.csv", ["identity", "a"], [["7", "x"], ["03", "y"]])
     read = groupings(Tables(table=table), faces, {}).faces

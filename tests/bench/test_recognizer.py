@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from facebench.bench import verify
+from facebench.bench.attacks import embedding
 from facebench.bench.attacks.embedding import embed_all
 from facebench.bench.judge import Judge, JudgeError, network_embed
 from facebench.bench.recognizer import LOG, WEIGHTS, Recognizer, TrainingError, train
@@ -68,7 +69,7 @@ def test_embedding_is_the_same_for_any_block_and_keeps_the_order(tmp_path: Path,
     train(faces, tmp_path, HOW, seed=0, device=CPU)
     embed = network_embed(tmp_path / WEIGHTS, device=CPU)
     whole = embed_all(embed, faces)
-    monkeypatch.setattr(verify, "_BLOCK", 4)
+    monkeypatch.setattr(embedding, "_BLOCK", 4)
     parts = embed_all(embed, faces)
     np.testing.assert_allclose(whole.vectors, parts.vectors, atol=1e-5)
     assert np.array_equal(whole.identity, faces.labels)
