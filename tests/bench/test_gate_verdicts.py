@@ -218,7 +218,8 @@ def test_trials_of_pairs_and_of_probes_are_found_by_the_records_keys(tmp_path: P
     nothing = np.zeros((q, 1))
     Found(
         image=rank + 1, identity=rank, own=nothing[:, 0], other=nothing[:, 0], linked=nothing[:, 0],
-        mates=np.ones(q, np.int64), person=np.arange(q) // 4, failed=np.zeros(q, np.bool_), neighbours=nothing, best=np.arange(q),
+        mates=np.ones(q, np.int64), person=np.arange(q) // 4, failed=np.zeros(q, np.bool_), neighbours=nothing,
+        best=np.arange(q),
         similarity=nothing, gallery=q, gallery_failures=0, probes_all=q, seed=0,
     ).write(folder)  # fmt: skip
     traced = made.model_copy(update={"stages": (StageTrace(name="attack/ignorant", key=KEY, seconds=1, cached=False),)})
