@@ -49,8 +49,8 @@ def marks(
         "one seed": len(records) == 1,
         "images skipped": any(sum(record.skipped.values()) for record in records),
     }
-    notes = dict.fromkeys(note for record in records for note in record.notes)
-    return (*(mark for mark, holds in told.items() if holds), *(note.partition(":")[0] for note in notes))
+    notes = dict.fromkeys(note.partition(":")[0] for record in records for note in record.notes)
+    return (*(mark for mark, holds in told.items() if holds), *notes)
 
 
 def missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
