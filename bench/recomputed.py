@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from .metrics.accuracy import Accuracy
 from .metrics.base import Metric
 from .metrics.roc import MetricError
 from .plugins import PluginError, UnknownPlugin, build, name_of
-from .store import Store, StoreError, digest
+from .store import TRACE, Store, StoreError, digest
 from .verify import ScoresError
 
 _STAGE = re.compile(r"[\w@+-][\w.@+-]*(/[\w@+-][\w.@+-]*)?")
@@ -97,6 +98,9 @@ def from_store(record: RunRecord, store: Store) -> Recomputed:
                 attacks = {name_of(attack, Attack): attack for attack in _plugins(record, Attack, "attacks")}
                 if on not in attacks:
                     out.findings.append(f"stage {name}: expected the attack in its configuration, got none")
+                elif (made_by := _version(path)) != attacks[on].version:
+                    now = attacks[on].version
+                    out.unknown.append(f"{name}: made by version {made_by} of the attack, and this is version {now}")
                 else:
                     made += attacks[on].scores(path, on)[0]
             elif group == "clear":
@@ -127,6 +131,11 @@ def _stages(record: RunRecord, store: Store, out: Recomputed) -> Iterator[tuple[
         else:
             out.stages += 1
             yield stage.name, path
+
+
+def _version(path: Path) -> Any:
+    """The version of the attack that made a stage, whose trace was verified."""
+    return json.loads((path / TRACE).read_text(encoding="utf-8")).get("inputs", {}).get("attack", {}).get("version")
 
 
 def _plugins(record: RunRecord, base: Any, entry: str) -> list[Any]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAYOUT = 1
-_TRACE = "stage.json"
+TRACE = "stage.json"
+"""Beside what a stage wrote: its inputs, the seconds it took, and a digest."""
 _BLOCK = 1 << 24
 
 
@@ -96,7 +97,7 @@ class Store:
     def has(self, name: str, inputs: Any) -> bool:
         """Whether a stage is there and will not be made again."""
         path = self.path(name, inputs)
-        return (path / _TRACE).is_file() and not self._must_force(name, path.name)
+        return (path / TRACE).is_file() and not self._must_force(name, path.name)
 
     def stage(self, name: str, inputs: Any, make: Callable[[Path], None]) -> Stage:
         """A finished stage: looked up, or made now.
@@ -139,14 +140,14 @@ class Store:
             StoreError: the stage was changed, or its key does not follow from its inputs.
         """
         path = self.root / "stages" / name / key
-        if not (path / _TRACE).is_file():
+        if not (path / TRACE).is_file():
             return None
         _open(name, path, cached=True, thorough=True)
-        inputs = json.loads((path / _TRACE).read_bytes())["inputs"]
+        inputs = json.loads((path / TRACE).read_bytes())["inputs"]
         if self.key(name, inputs) != key:
             raise StoreError(
                 f"stage {name} in {path}: expected the key {self.key(name, inputs)} of its inputs; "
-                f"{_TRACE} was changed after it was made: delete the folder"
+                f"{TRACE} was changed after it was made: delete the folder"
             )
         return path
 
@@ -191,7 +192,7 @@ def _trace(partial: Path, name: str, key: str, inputs: Any, seconds: float) -> N
         state = file.stat()
         files[file.relative_to(partial).as_posix()] = [state.st_size, state.st_mtime_ns, file_digest(file)]
     trace = {"layout": LAYOUT, "name": name, "key": key, "inputs": inputs, "seconds": seconds, "files": files}
-    with (partial / _TRACE).open("w", encoding="utf-8") as out:
+    with (partial / TRACE).open("w", encoding="utf-8") as out:
         json.dump(trace, out, indent=1, sort_keys=True)
         out.flush()
         os.fsync(out.fileno())
@@ -219,9 +220,9 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
     """
     remedy = f"delete the folder {path} or run again with --force {name.split('/', maxsplit=1)[0]}"
     try:
-        trace = json.loads((path / _TRACE).read_bytes())
+        trace = json.loads((path / TRACE).read_bytes())
         files, seconds = trace["files"], float(trace["seconds"])
-        there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != _TRACE}
+        there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != TRACE}
         if trace["key"] != path.name or set(there) != set(files):
             raise StoreError(
                 f"stage {name} in {path}: expected the files {sorted(files)}, got {sorted(there)}; "
@@ -237,7 +238,7 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
                     f"(expected {size} bytes with SHA-256 {content[:12]}..., got {state.st_size} bytes): {remedy}"
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"stage {name} in {path}: {_TRACE} cannot be read ({error}): {remedy}") from error
+        raise StoreError(f"stage {name} in {path}: {TRACE} cannot be read ({error}): {remedy}") from error
     return Stage(name, path.name, path, seconds, cached)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.cli import main
 from facebench.reports import record as results
 from facebench.reports import thirdparty
@@ -274,3 +275,11 @@ def test_the_kept_scores_are_what_is_verified(store: Path, verify: Callable[...,
     trace["files"]["scores.npz"] = [state.st_size, state.st_mtime_ns, file_digest(path)]
     (path.parent / "stage.json").write_text(json.dumps(trace))
     assert "accuracy on lfw_like: value: expected 1.0, got" in verify(1)
+
+
+def test_what_an_earlier_version_of_an_attack_made_is_not_called_wrong(
+    store: Path, verify: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ignorant, "version", 99)
+    told = verify(0)
+    assert "attack/ignorant: made by version 2 of the attack, and this is version 99" in told
