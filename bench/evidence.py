@@ -126,6 +126,8 @@ def again(run: Run, places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], 
     """Faces at some places made private once more, with other random numbers."""
 
     def make(rows: NDArray[np.int64]) -> Faces:
+        if not run.method.repeatable:
+            raise NotApplicableError("does not apply: the method made its private faces once and for all")
         how = Publish(run.plan.seed, processor(run.device), places[rows] + _ANEW)
         try:
             made: Faces = run.method.publish(run.fitted(), faces_at(run, places[rows]), how)

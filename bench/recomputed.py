@@ -20,6 +20,7 @@ from .metrics.accuracy import Accuracy
 from .metrics.base import Metric
 from .metrics.roc import MetricError
 from .plugins import PluginError, UnknownPlugin, build, name_of
+from .steps import NOT_RUN
 from .store import TRACE, Store, StoreError, digest
 from .verify import ScoresError
 
@@ -95,14 +96,7 @@ def from_store(record: RunRecord, store: Store) -> Recomputed:
             elif group == "identify":
                 made.append(identification.score(path))
             elif group == "attack":
-                attacks = {name_of(attack, Attack): attack for attack in _plugins(record, Attack, "attacks")}
-                if on not in attacks:
-                    out.findings.append(f"stage {name}: expected the attack in its configuration, got none")
-                elif (made_by := _version(path)) != attacks[on].version:
-                    now = attacks[on].version
-                    out.unknown.append(f"{name}: made by version {made_by} of the attack, and this is version {now}")
-                else:
-                    made += attacks[on].scores(path, on)[0]
+                made += _attacked(record, on, path, out)
             elif group == "clear":
                 again = Accuracy()(verify.read(path), on)[0].value
                 got = record.judge.get("clear", {}).get(on)
@@ -131,6 +125,22 @@ def _stages(record: RunRecord, store: Store, out: Recomputed) -> Iterator[tuple[
         else:
             out.stages += 1
             yield stage.name, path
+
+
+def _attacked(record: RunRecord, on: str, path: Path, out: Recomputed) -> list[Score]:
+    """An attack's scores from its stage; none where it was not run, or another version made the stage."""
+    attacks = {name_of(attack, Attack): attack for attack in _plugins(record, Attack, "attacks")}
+    if on not in attacks:
+        out.findings.append(f"stage attack/{on}: expected the attack in its configuration, got none")
+    elif (path / NOT_RUN).is_file():
+        reason = json.loads((path / NOT_RUN).read_text(encoding="utf-8"))
+        if record.not_run.get(on) != reason:
+            out.findings.append(f"attack/{on}: expected that it was not run ({reason}), got something else")
+    elif (made_by := _version(path)) != (now := attacks[on].version):
+        out.unknown.append(f"attack/{on}: made by version {made_by} of the attack, and this is version {now}")
+    else:
+        return attacks[on].scores(path, on)[0]
+    return []
 
 
 def _version(path: Path) -> Any:

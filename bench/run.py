@@ -220,8 +220,9 @@ def _clear(steps: Steps) -> dict[str, float | None]:
 
 
 def _others(steps: Steps) -> dict[str, Any]:
-    """The attacker's other recognizers, where an attack used them."""
-    described = [judge.described(judge.spelled()) for judge, _ in steps.others]
+    """The attacker's other recognizers: those of the plan, or those that the run trained."""
+    others = steps.plan.judges or [judge for judge, _ in steps.others]
+    described = [judge.described(judge.spelled()) for judge in others]
     return {"others": described} if described else {}
 
 
@@ -233,6 +234,8 @@ def _without_paths(plan: Plan) -> dict[str, Any]:
             return Path(value).name
         if isinstance(value, Mapping):
             return {key: shorten(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [shorten(inner) for inner in value]
         return value
 
     shown: dict[str, Any] = shorten(plan.model_dump())

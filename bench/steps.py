@@ -148,6 +148,8 @@ class Steps:
         for number, other in enumerate(self.plan.judges or (Judge(flip=self.plan.attack.flip),), 2):
             step = None
             if other.embedder is None:
+                if len(np.unique(self.data.faces.labels[self.data.places["A"]])) < 2:
+                    continue  # nobody to train it on
                 # of another seed than the judge, where that is trained by the run, too
                 step = self._recognizer(
                     f"judge-{number}", self.plan.judge, "A", seed=self.plan.seed + number * 1_000_003

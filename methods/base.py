@@ -118,6 +118,8 @@ class Method(BaseModel, ABC):
     """Whether `fit` does anything."""
     shared: ClassVar[bool] = False
     """Whether `fit` may be called in several processes at once (`accelerate launch`), which then fit together."""
+    repeatable: ClassVar[bool] = True
+    """False where faces that were made private once cannot be made again with other random numbers."""
     sourced: ClassVar[bool] = True
     """False where private faces are made from no original, and show new people."""
 

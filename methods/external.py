@@ -34,6 +34,7 @@ class External(Method):
     """
 
     random: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     path: DirectoryPath
     """The folder of the images, or of a pack (`train.rec`, `train.idx`, `property`); keys spell it by its content."""

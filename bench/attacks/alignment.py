@@ -29,7 +29,7 @@ class Alignment(Attack):
     again on all of A. Nobody of P is looked at before that.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adaptive: ClassVar[bool] = True
 
     maps: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("procrustes", "ridge", "mlp")

@@ -93,9 +93,14 @@ def part(people: Paired, private: NDArray[np.bool_]) -> Paired:
 
 
 def best(ways: Sequence[Way], choosers: Paired) -> Chosen:
-    """The way that finds most of the choosers; of equally good ones the first."""
-    found = {way.name: _found(way.see(choosers)) for way in ways}
-    return Chosen(max(ways, key=lambda way: found[way.name]), found)
+    """The way that finds most of the choosers; of equally good ones the first. One that does not apply is left out."""
+    found: dict[str, float] = {}
+    for way in ways:
+        try:
+            found[way.name] = _found(way.see(choosers))
+        except NotApplicableError:  # such as a method that cannot be applied a second time: the other ways are left
+            continue
+    return Chosen(max((way for way in ways if way.name in found), key=lambda way: found[way.name]), found)
 
 
 def _found(view: View) -> float:
@@ -105,7 +110,8 @@ def _found(view: View) -> float:
     # any image of the person will do: which one is the source makes no difference to the person's rank
     _, first = np.unique(gallery.identity, return_index=True)
     source = first[np.searchsorted(gallery.identity[first], probes.identity)]
-    return float((ranks(probes, gallery, source).identity == 1).mean())
+    # ties count for the defender here: of a view in which many are alike an attacker cannot say who is who
+    return float((ranks(probes, gallery, source).linked > 0).mean())
 
 
 def mixed(one: View, other: View, weight: float) -> View:

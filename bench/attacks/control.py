@@ -1,8 +1,8 @@
 """The control: how often somebody is found behind a private face whom it was not made from.
 
-A hold-out person, whom neither method nor release has seen, stands in for the person behind a probe: their photos are
-put into the gallery in place of the true ones, and the same attack is run. What it finds then it finds by luck, or
-because a face resembles everybody; leakage is what is found beyond that.
+Photos of hold-out people, whom neither method nor release has seen, stand in for the person behind a probe: as many as
+the person has are put into the gallery in place of the true ones, and the same attack is run. What it finds then it
+finds by luck, or because a face resembles everybody; leakage is what is found beyond that.
 
 Source: the residual against a control, Giomi et al., A unified framework for quantifying privacy risk in synthetic
 data, PoPETs 2023 (anonymeter); the stand-ins are our reading of it for faces.
@@ -22,7 +22,7 @@ from ...reports.intervals import wilson
 from ...reports.record import Interval, Measure, Score
 from . import kept
 from .base import Embeddings
-from .leakage import Found
+from .leakage import Found, chance_of_identity
 
 KEPT = "control.npz"
 ABSENT = "control.txt"
@@ -39,14 +39,14 @@ MEASURE = Measure(
 
 @dataclass(frozen=True)
 class Control:
-    """How often hold-out people would have been found."""
+    """How often hold-out photos would have been found."""
 
     probe: NDArray[np.float64]
-    """[Q], the share of the hold-out people who would be the best match of a probe."""
+    """[Q], the probability that one of the stand-ins of a probe would be its best match."""
     person: NDArray[np.float64]
-    """[people], the share of the probes whose best match a hold-out person would be."""
+    """[people], what each hold-out person adds to the mean of these, to first order."""
     chance: float
-    """What guessing gives, over all probes and hold-out people."""
+    """What guessing gives: as many stand-ins as mates, in a gallery of the same size."""
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
@@ -54,32 +54,36 @@ class Control:
 
 
 def compare(probes: Embeddings, holdout: Embeddings, found: Found) -> Control:
-    """Let every hold-out person stand in for the person behind every probe: the exact mean over all of them.
+    """Let hold-out photos stand in for the person behind every probe: the exact mean over all draws of them.
+
+    Of H hold-out photos h would be the best match of a probe. Of m that are drawn without looking, one at least is
+    among them with probability 1 - C(H - h, m) / C(H, m).
 
     Args:
         probes: [Q], the private faces that were searched.
-        holdout: originals of role H, in the space of the gallery.
+        holdout: originals of role H, in the space of the gallery; failed ones are nobody's best match.
         found: what the search found for these probes.
     """
     from .retrieval import TIE
 
-    people, place, images = np.unique(holdout.identity, return_inverse=True, return_counts=True)
-    seen = ~np.isnan(holdout.vectors).any(axis=1)
-    order = np.argsort(place[seen], kind="stable")
-    vectors, known = holdout.vectors[seen][order], place[seen][order]
-    columns, first = np.unique(known, return_index=True)
-    probe, person = np.zeros(len(probes.identity)), np.zeros(len(people))
-    for start in range(0, len(probes.identity) if len(columns) else 0, _BLOCK):
+    people, place = np.unique(holdout.identity, return_inverse=True)
+    total, seen = len(holdout.identity), np.flatnonzero(~np.isnan(holdout.vectors).any(axis=1))
+    drawn = np.minimum(found.mates, total)
+    better, person = np.zeros(len(probes.identity), np.int64), np.zeros(len(people))
+    for start in range(0, len(probes.identity) if len(seen) else 0, _BLOCK):
         rows = slice(start, start + _BLOCK)
-        best = np.maximum.reduceat(probes.vectors[rows] @ vectors.T, first, axis=1)
         # ties count against the defender, as for the true person; where nobody else could be compared, all are found
         bar = np.where(np.isnan(found.other[rows]), -np.inf, found.other[rows])[:, None]
-        hit = (best + np.float32(TIE) >= bar) & ~found.failed[rows, None]
-        probe[rows] = hit.sum(axis=1) / len(people)
-        person[columns] += hit.sum(axis=0) / len(probes.identity)
-    left, counts = np.unique(found.gallery - found.mates, return_counts=True)
-    chance = images / (left[:, None] + images)
-    return Control(probe, person, float((chance.mean(axis=1) * counts).sum() / counts.sum()))
+        similarity = probes.vectors[rows] @ holdout.vectors[seen].T
+        hit = (similarity + np.float32(TIE) >= bar) & ~found.failed[rows, None]
+        better[rows] = hit.sum(axis=1)
+        person += np.bincount(place[seen], (hit * drawn[rows, None]).sum(axis=0), len(people))
+    probe, chance = np.zeros(len(better)), np.zeros(len(better))
+    for m in np.unique(drawn).tolist():
+        same = drawn == m
+        probe[same] = chance_of_identity(total, better[same], m)
+        chance[same] = m / (found.gallery - found.mates[same] + m)
+    return Control(probe, person / (len(better) * total), float(chance.mean()))
 
 
 def absent(out: Path, why: str) -> None:
@@ -108,7 +112,7 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
     control = kept.read(Control, out / KEPT)
     hits = int((found.identity == 1).sum())
     a, c, people = hits / q, float(control.probe.mean()), len(control.person)
-    spread = float(control.person.std(ddof=1)) / math.sqrt(people) if people > 1 else 0.0
+    spread = float(control.person.std(ddof=1)) * math.sqrt(people) if people > 1 else 0.0  # of a sum over people
     detail = {
         "leak": a,
         "control": c,

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...datasets.base import silent
 from ...reports.record import Curve, Score
+from . import kept
 from .base import Attack, AttackError, Embed, Embeddings, Evidence, NotApplicableError, Paired
 from .checks import failed
 from .choice import remembered
@@ -21,6 +22,7 @@ from .leakage import Found
 from .search import RankList, See, View, judge, search, told
 
 ALONE = "judges.json"
+TOGETHER = "together.npz"
 
 
 class Ensemble(Attack):
@@ -32,6 +34,7 @@ class Ensemble(Attack):
     right. Everything else is told of the summed similarities.
     """
 
+    version: ClassVar[int] = 2
     several: ClassVar[bool] = True
 
     k: RankList = (1, 5, 10)
@@ -55,6 +58,7 @@ class Ensemble(Attack):
             return View(_summed([view.probes for view in seen]), _summed([view.gallery for view in seen]))
 
         found = [search(evidence, together, out)]
+        kept.write(found[0], out / TOGETHER)
         released = evidence.released
         for see in views:
             hits = ranks(*see(released), released.source, progress=silent)
@@ -77,7 +81,7 @@ class Ensemble(Attack):
             raise AttackError(
                 f"{out / ALONE}: expected what the attack kept, cannot read it ({error}); run with --force attack"
             ) from error
-        scores, curves = told(out, self.k, name)
+        scores, curves = told(out, self.k, name, searched=kept.read(Found, out / TOGETHER))
         note = "found by any recognizer, or by all together"
         return [
             score.model_copy(update={"detail": {**score.detail, **alone, "most_of_one": most}, "note": note})
@@ -100,7 +104,8 @@ def _by(embed: Embed) -> See:
 def _summed(seen: list[Embeddings]) -> Embeddings:
     """Embeddings whose similarity is the mean of several; a face that one recognizer failed on is seen by the others.
 
-    A failed part is zero: it adds nothing to any similarity, and the face's embedding is scaled to unit length.
+    A failed part is zero, and what is left is scaled to unit length: the similarity is that of the parts both have,
+    weighed more than where all are there.
     """
     parts = np.concatenate([np.nan_to_num(faces.vectors, nan=0.0) for faces in seen], axis=1)
     length = np.linalg.norm(parts, axis=1, keepdims=True)

@@ -16,10 +16,10 @@ from .search import RankList, judge, search, told
 class Ignorant(Attack):
     """Search every private face among all originals, its own source image included (T0)."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     k: RankList = (1, 5, 10)
-    """RankList at which leakage is told."""
+    """Ranks at which leakage is told."""
 
     def run(self, evidence: Evidence, out: Path) -> None:
         """Rank the source image and the person of every private face.

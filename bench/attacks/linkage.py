@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Linkage(Attack):
     Measures are those of other searches under names of their own (`linked@1`), so that they enter no worst leakage.
     """
 
+    version: ClassVar[int] = 2
     k: RankList = (1, 5, 10)
     """Ranks at which linkage is told."""
 

@@ -20,10 +20,10 @@ class OtherImage(Attack):
     gallery of every probe has N - 1 images.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     k: RankList = (1, 5, 10)
-    """RankList at which leakage is told."""
+    """Ranks at which leakage is told."""
 
     def run(self, evidence: Evidence, out: Path) -> None:
         """Rank the person of every private face that has another original.

@@ -74,7 +74,10 @@ def draw(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | No
         row, column = row[other], column[other]
     genuine = _similarity(probes, gallery, row, column)
     lost = np.isnan(genuine)
-    strange = random.integers(len(probes.identity), size=MOST), random.integers(len(gallery.identity), size=MOST)
+    cells = len(probes.identity) * len(gallery.identity)
+    # without replacement where pairs could repeat often; each counts once, or the rule of 30 would be deceived
+    drawn = random.permutation(cells)[:MOST] if cells <= 8 * MOST else random.integers(cells, size=MOST)
+    strange = np.divmod(drawn, len(gallery.identity))
     apart = probes.identity[strange[0]] != gallery.identity[strange[1]]
     impostor = _similarity(probes, gallery, strange[0][apart], strange[1][apart])
     return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[~np.isnan(impostor)], int(lost.sum()), seed)

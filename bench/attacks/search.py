@@ -20,7 +20,7 @@ from .base import AttackError, Embeddings, Evidence, NotApplicableError, Paired
 from .checks import failed, searchable
 
 RankList = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
-"""RankList at which leakage is told, a parameter of every attack that searches."""
+"""Ranks at which leakage is told, a parameter of every attack that searches."""
 
 
 class View(NamedTuple):
@@ -84,7 +84,9 @@ def search(evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = 
     return found
 
 
-def told(out: Path, ranks: Sequence[int], on: str, *, image: bool = True) -> tuple[list[Score], list[Curve]]:
+def told(
+    out: Path, ranks: Sequence[int], on: str, *, image: bool = True, searched: leakage.Found | None = None
+) -> tuple[list[Score], list[Curve]]:
     """All that is told of a search, from what `search` wrote.
 
     Args:
@@ -92,11 +94,13 @@ def told(out: Path, ranks: Sequence[int], on: str, *, image: bool = True) -> tup
         ranks: the k of leak@k.
         on: the attack's name.
         image: whether the source image was searched, too.
+        searched: the search that control and strangers belong to, where leak@k is that of several.
 
     Raises:
         AttackError: what was kept is missing or damaged.
     """
     found = leakage.read(out)
     scores, curves = leakage.measures(found, ranks, on, image=image)
-    more = [*control.scores(out, found, on), *openset.scores(out, found, on), *pairs.scores(out, found, on)]
+    one = searched or found
+    more = [*control.scores(out, one, on), *openset.scores(out, one, on), *pairs.scores(out, one, on)]
     return [*scores, *more], curves

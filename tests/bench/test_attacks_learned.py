@@ -15,7 +15,7 @@ import pytest
 import torch
 from attacked import CPU, Shuffled, both_ways, embed, evidence, leak, roles, scores
 from facebench.bench.attacks.base import AttackError, Embed, Embeddings, NotApplicableError
-from facebench.bench.attacks.choice import AS_IT_IS, CHOSEN, SHARE, best, divide, mixed
+from facebench.bench.attacks.choice import AS_IT_IS, CHOSEN, SHARE, Way, best, divide, mixed
 from facebench.bench.attacks.distillation import Distillation
 from facebench.bench.attacks.embedding import embed_all
 from facebench.bench.attacks.ensemble import Ensemble
@@ -25,7 +25,7 @@ from facebench.bench.attacks.membership import Membership
 from facebench.bench.attacks.other_image import OtherImage
 from facebench.bench.attacks.parrot import Parrot
 from facebench.bench.attacks.restore import PICTURE, Restore
-from facebench.bench.attacks.search import judge
+from facebench.bench.attacks.search import View, judge
 from facebench.bench.checks import bounds, interval_of_chance
 from facebench.bench.judge import network_embed
 from facebench.bench.recognizer import WEIGHTS, Recognizer, train
@@ -146,6 +146,25 @@ def test_of_equally_good_ways_the_first_is_taken() -> None:
     assert best([again, AS_IT_IS], choosers).way.name == "again"
 
 
+def test_a_view_to_which_all_are_alike_is_not_chosen() -> None:
+    choosers = divide(both_ways(Shuffled(), roles()["A"]), 0).choosers
+
+    def blind(people: Any) -> View:
+        same = [np.ones_like(seen.vectors) / np.sqrt(seen.vectors.shape[1]) for seen in judge(people)]
+        return View(*(Embeddings(vectors, seen.identity) for vectors, seen in zip(same, judge(people), strict=True)))
+
+    assert best([Way("blind", blind), AS_IT_IS], choosers).found["blind"] == 0
+
+
+def test_a_way_that_does_not_apply_is_left_out_and_the_others_are_tried() -> None:
+    choosers = divide(both_ways(Original(), roles()["A"]), 0).choosers
+
+    def refused(people: Any) -> View:
+        raise NotApplicableError("does not apply: once and for all")
+
+    assert best([Way("refused", refused), AS_IT_IS], choosers).found == {"none": 1}
+
+
 def half(keep: slice) -> Callable[[Faces], Embeddings]:
     """A recognizer that sees some of the blocks only."""
 
@@ -167,6 +186,8 @@ def test_an_ensemble_finds_whom_any_of_its_recognizers_finds(tmp_path: Path) -> 
     assert max(alone) <= union.value <= sum(alone) + union.detail["together"]
     assert union.detail["most_of_one"] == max(*alone, union.detail["together"])
     assert union.chance == pytest.approx(1 - (1 - 4 / 160) ** 4)
+    # what is told beside leak@k is of one search, that of the sum
+    assert told["residual"].detail["leak"] == union.detail["together"]
     behind = leak(Ensemble(), evidence(Noise(), judges=given.judges), tmp_path / "n")
     assert behind.value < interval_of_chance(behind.chance, behind.n)[1]
 

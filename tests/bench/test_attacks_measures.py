@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.attacks import control, openset, pairs
+from facebench.bench.attacks import control, leakage, openset, pairs
 from facebench.bench.attacks.base import AttackError, Embeddings
 from facebench.bench.attacks.dsys import d_sys, null
 from facebench.bench.attacks.leakage import Found, shuffled
 from facebench.bench.attacks.openset import Strangers
+from facebench.bench.attacks.retrieval import ranks
 from scipy.stats import mannwhitneyu
 
 
@@ -85,16 +86,17 @@ def test_open_set_search_without_hold_out_people(tmp_path: Path) -> None:
 def test_a_stand_in_is_found_where_it_is_most_alike(tmp_path: Path) -> None:
     axes = np.eye(4, dtype=np.float32)
     probes = Embeddings(axes[[0, 1, 2]], np.array([5, 6, 7]))
-    # the first stand-in resembles the first probe more than others of the gallery do (0.5), the second nobody
+    # the first photo resembles the first probe more than others of the gallery do (0.5), the second nobody
     holdout = Embeddings(np.stack([axes[0], axes[3], np.full(4, np.nan, np.float32)]), np.array([0, 1, 1]))
-    searched = found([1, 2, 2], [0.9, 0.2, 0.2], other=np.array([0.5, 0.5, 0.5], np.float32))
+    searched = found([1, 2, 2], [0.9, 0.2, 0.2], other=np.array([0.5, 0.5, 0.5], np.float32), mates=np.array([2, 1, 1]))
     compared = control.compare(probes, holdout, searched)
-    assert compared.probe.tolist() == [0.5, 0, 0]
-    assert compared.person.tolist() == pytest.approx([1 / 3, 0])
-    assert compared.chance == pytest.approx((1 / 100 + 2 / 101) / 2)
+    # two of three photos are drawn for the first probe: one of the three pairs lacks the first photo
+    assert compared.probe.tolist() == pytest.approx([2 / 3, 0, 0])
+    assert compared.person.tolist() == pytest.approx([2 / 9, 0])
+    assert compared.chance == pytest.approx((2 / 100 + 1 / 100 + 1 / 100) / 3)
     compared.write(tmp_path)
     (score,) = control.scores(tmp_path, searched, "it")
-    a, c = 1 / 3, 1 / 6
+    a, c = 1 / 3, 2 / 9
     assert score.value == pytest.approx((a - c) / (1 - c))
     assert score.value is not None
     assert score.intervals[0].low < score.value < score.intervals[0].high
@@ -123,6 +125,27 @@ def test_the_control_of_faces_without_any_likeness_is_chance() -> None:
     compared = control.compare(probes, holdout, searched)
     assert compared.chance == pytest.approx(0.02)
     assert compared.probe.mean() == pytest.approx(0.02, abs=0.006)
+
+
+def test_luck_is_no_residual_where_some_people_have_many_photos() -> None:
+    rng = np.random.default_rng(0)
+
+    def faces(counts: np.ndarray) -> Embeddings:
+        vectors = rng.standard_normal((counts.sum(), 32))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return Embeddings(vectors.astype(np.float32), np.repeat(np.arange(len(counts)), counts))
+
+    counts = np.minimum(2 + rng.pareto(1.0, 150).astype(int), 120)
+    gallery, holdout = faces(counts), faces(np.minimum(2 + rng.pareto(1.0, 60).astype(int), 120))
+    probes = faces(counts)
+    searched = ranks(probes, gallery, np.arange(len(gallery.identity)))
+    lost = np.zeros(len(probes.identity), np.bool_)
+    luck = leakage.found_by(searched, probes.identity, lost, lost, seed=0)
+    compared = control.compare(probes, holdout, luck)
+    chance = (luck.mates / luck.gallery).mean()
+    assert compared.chance == pytest.approx(chance)
+    assert compared.probe.mean() == pytest.approx(chance, abs=0.01)
+    assert (luck.identity == 1).mean() == pytest.approx(chance, abs=0.02)
 
 
 def drawn_from(rng: np.random.Generator, tmp_path: Path, genuine: int = 900) -> dict:
