@@ -139,7 +139,8 @@ def _attacked(record: RunRecord, on: str, path: Path, out: Recomputed) -> list[S
     elif (made_by := _version(path)) != (now := attacks[on].version):
         out.unknown.append(f"attack/{on}: made by version {made_by} of the attack, and this is version {now}")
     else:
-        return attacks[on].scores(path, on)[0]
+        scores: list[Score] = attacks[on].scores(path, on)[0]
+        return scores
     return []
 
 
