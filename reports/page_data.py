@@ -11,15 +11,15 @@ from .claim_table import ClaimTable
 from .group_tables import all_groups
 from .leaderboard import BOUNDS, Board, Group, Row, front
 from .places import Key, Place, attacks, chances, leakage, sets, utility
-from .record import RunRecord
+from .record import RunRecord, Score
 from .tables import Table, number, tables
 
 ALL = {"utility": "mean of all", "privacy": "worst attacker"}
 """The first choice on either axis, which is what the table is sorted and marked by."""
 DIGITS = 4
 """Significant ones of a curve's points: more than a screen can show."""
-SHOWN = {"name", "seed", "created", "scores", "stages", "checks", "notes", "quality", "machine", "judge", "roles",
-         "not_run", "skipped", "overlap", "curves"}  # fmt: skip
+SHOWN = {"name", "seed", "created", "checks", "notes", "quality", "machine", "judge", "roles", "not_run", "skipped",
+         "overlap", "curves"}  # fmt: skip
 """What of a record a row's details show."""
 
 
@@ -143,9 +143,31 @@ def _claim(claim: ClaimTable | None) -> dict[str, Any] | None:
 def _record(record: RunRecord) -> dict[str, Any]:
     shown = record.model_dump(mode="json", include=SHOWN)
     shown["groups"] = all_groups(record)
+    shown["scores"] = [_score(score) for score in record.scores]
+    shown["stages"] = [{"name": stage.name, "seconds": stage.seconds} for stage in record.stages]
     for curve in shown["curves"]:
         curve["x"], curve["y"] = significant(curve["x"]), significant(curve["y"])
     return shown
+
+
+def _score(score: Score) -> dict[str, Any]:
+    """A score as the page shows it: a large board has twenty thousand of them."""
+    interval = score.intervals[0] if score.intervals else None
+    return {
+        "name": score.measure.name,
+        "unit": score.measure.unit,
+        "on": score.on,
+        "value": _short(score.value),
+        "interval": [_short(interval.low), _short(interval.high), interval.level, interval.kind] if interval else [],
+        "chance": _short(score.chance),
+        "n": score.n,
+        "note": score.note,
+    }
+
+
+def _short(value: float | None) -> float | None:
+    """Six significant digits, two more than the page shows; whole numbers whole."""
+    return value if value is None or value.is_integer() else float(f"{value:.6g}")
 
 
 def significant(values: list[float]) -> list[float]:

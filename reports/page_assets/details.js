@@ -58,14 +58,13 @@ async function showCurves(charts, records) {
 
 function scores(record) {
   const rows = record.scores.map((score) => {
-    const scale = score.measure.unit === "share" ? 100 : 1;
-    const unit = scale === 100 ? " %" : score.measure.unit === "" ? "" : ` ${score.measure.unit}`;
+    const scale = score.unit === "share" ? 100 : 1;
+    const unit = scale === 100 ? " %" : score.unit === "" ? "" : ` ${score.unit}`;
     const told = (value) => (value === null || value === undefined ? "-" : `${shown(scale * value)}${unit}`);
-    const [interval] = score.intervals;
+    const [low, high, level, kind] = score.interval;
     return [
-      score.measure.name, score.on, told(score.value),
-      interval ? `${shown(scale * interval.low)} to ${shown(scale * interval.high)}` : "-",
-      interval ? `${shown(100 * interval.level)} % ${interval.kind}` : "-",
+      score.name, score.on, told(score.value),
+      kind ? `${shown(scale * low)} to ${shown(scale * high)}` : "-", kind ? `${shown(100 * level)} % ${kind}` : "-",
       told(score.chance), shown(score.n), score.note || "-",
     ];
   });
