@@ -7,6 +7,7 @@ made once a run and shared by all attacks.
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +32,7 @@ from .step import Both, Step
 
 REFUSED = "refused.json"
 """What a stage leaves where the method cannot be applied to other people: the reason."""
+_log = logging.getLogger(__name__)
 _ANEW = 1 << 36
 """Added to the place of an original that is made private once more, so that its random numbers are others."""
 
@@ -82,10 +84,13 @@ def apply(run: Run, places: NDArray[np.int64], out: Path, progress: Progress) ->
             run.method, name_of(run.method, Method), run.fitted(), faces, places, out,
             seed=run.plan.seed, device=processor(run.device), encoding=run.plan.encoding, progress=progress,
         )  # fmt: skip
-    except MethodError:  # its words may name a file, and the reason goes into records
+    except MethodError as error:
         for left in out.iterdir():
             left.unlink()
-        reason = "does not apply: the method cannot be applied to people of the attacker's own"
+        reason = "does not apply: the method made its private faces once and for all, of nobody else"
+        if run.method.repeatable:  # its words may name a file or a person, and the reason goes into records
+            reason = "not measured: the method failed on people of the attacker's own; the run's log says how"
+            _log.warning("the method was applied to people of role A or H for the attacker, and failed: %s", error)
         (out / REFUSED).write_text(json.dumps(reason), encoding="utf-8")
 
 
@@ -133,7 +138,8 @@ def again(run: Run, places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], 
             made: Faces = run.method.publish(run.fitted(), faces_at(run, places[rows]), how)
             return made
         except MethodError as error:
-            raise NotApplicableError("does not apply: the attacker cannot apply the method") from error
+            _log.warning("the method was applied once more for the attacker, and failed: %s", error)
+            raise NotApplicableError("not measured: the method failed when it was applied once more") from error
 
     return make
 

@@ -41,8 +41,11 @@ class Judge(BaseModel):
     flip: bool = True
     """Whether to add the mirror image's embedding, as InsightFace does; without, a face costs half the time."""
 
-    def spelled(self) -> dict[str, Any]:
+    def spelled(self, entry: str = "attack") -> dict[str, Any]:
         """The judge's own part of a key: the file's content and how images are handed to it.
+
+        Args:
+            entry: of the plan, which errors name.
 
         Raises:
             JudgeError: the file is missing, or its preprocessing was not declared.
@@ -53,14 +56,13 @@ class Judge(BaseModel):
             content = file_digest(self.embedder)
         except OSError as error:
             raise JudgeError(
-                f"attack.embedder: {self.embedder} cannot be read ({error.strerror or error}); name an ONNX file"
+                f"{entry}.embedder: {self.embedder} cannot be read ({error.strerror or error}); name an ONNX file"
             ) from error
         if self.preprocessing is None:
             raise JudgeError(
-                f"attack.preprocessing: {self.embedder.name} needs its preprocessing declared, since a wrong one makes "
-                "leakage look low without any error; expected arcface, arcface128, imagenet, raw or unit, got "
-                "nothing; look it up where the file comes from and add --set attack.preprocessing=NAME "
-                "(InsightFace's own models: arcface)"
+                f"{entry}.preprocessing: {self.embedder.name} needs its preprocessing declared, since a wrong one "
+                "makes leakage look low without any error; expected arcface, arcface128, imagenet, raw or unit, got "
+                f"nothing; look it up where the file comes from and {_declared(entry)} (InsightFace's own: arcface)"
             )
         return {"embedder": content, "preprocessing": self.preprocessing, "bgr": self.bgr, "flip": self.flip}
 
@@ -91,6 +93,12 @@ class Judge(BaseModel):
 
         assert self.preprocessing is not None  # noqa: S101 - `spelled` refused it
         return _onnx_embed(OnnxEmbedder(self.embedder, self.preprocessing, bgr=self.bgr), flip=self.flip)
+
+
+def _declared(entry: str) -> str:
+    if entry == "attack":
+        return "add --set attack.preprocessing=NAME"
+    return "add it there: --set 'judges=[{embedder: FILE, preprocessing: NAME}]'"
 
 
 def network_embed(weights: Path, *, device: torch.device, flip: bool = True) -> Embed:

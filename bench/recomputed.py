@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from ..reports.record import RunRecord, Score
 from ..reports.sanity import CLOSE
 from . import identification, verify
 from .attacks.base import Attack, AttackError
-from .checks import bounds, control_bounds, judge_on_clear_pairs
+from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
 from .config import Plan
 from .metrics.accuracy import Accuracy
 from .metrics.base import Metric
 from .metrics.roc import MetricError
-from .plugins import PluginError, UnknownPlugin, build, name_of
+from .plugins import PluginError, UnknownPlugin, build, load, name_of
 from .steps import NOT_RUN
 from .store import TRACE, Store, StoreError, digest
 from .verify import ScoresError
@@ -65,11 +66,22 @@ def own_content(record: RunRecord) -> Iterator[str]:
         judge_on_clear_pairs(record.judge.get("clear", {})),
         *bounds(record.method, record.scores),
         *control_bounds(record.scores),
+        *adaptive_bounds(record.method, record.scores, _adaptive(record)),
     ):
         got = passed.get(check.name)
         if got is not check.passed:
             words = {True: "passed", False: "failed", None: "no such check"}
             yield f"check {check.name}: expected {words[check.passed]} ({check.says}), got {words[got]}"
+
+
+def _adaptive(record: RunRecord) -> list[str]:
+    """Of the attacks that were run those of attackers who know the method; attacks that are not installed are not."""
+    names = []
+    for name in record.attackers:
+        with suppress(UnknownPlugin, PluginError):
+            if load(Attack, name).adaptive:
+                names.append(name)
+    return names
 
 
 def _judge_file(judge: dict[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Steps:
                 step = self._recognizer(
                     f"judge-{number}", self.plan.judge, "A", seed=self.plan.seed + number * 1_000_003
                 )
-            self._refuse_teacher_as_judge(other.spelled())
+            self._refuse_teacher_as_judge(other.spelled(f"judges.{number - 2}"))
             self.others.append((other, step))
 
     def path(self, step: Step) -> Path:

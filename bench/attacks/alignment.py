@@ -29,7 +29,7 @@ class Alignment(Attack):
     again on all of A. Nobody of P is looked at before that.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     adaptive: ClassVar[bool] = True
 
     maps: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("procrustes", "ridge", "mlp")
@@ -50,7 +50,7 @@ class Alignment(Attack):
         ways = [Way(name, judge if name == "none" else _through(each, known.teachers)) for name, each in tried.items()]
         chosen = best(ways, known.choosers)
         name = chosen.way.name
-        search(evidence, judge if name == "none" else _through(tried[name], known.everybody), out)
+        search(evidence, judge if name == "none" else _through(tried[name], known.everybody), out, other_photos=True)
         keep(out, chosen, known.everybody)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:

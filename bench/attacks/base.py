@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -126,9 +127,9 @@ class Evidence:
     """Train a recognizer on labelled faces, by the recipe of the in-house judge."""
     progress: Progress = silent
 
-    @property
+    @cached_property
     def released(self) -> Paired:
-        """People of role P both ways.
+        """People of role P both ways; always the same object, by which what was seen of it can be remembered.
 
         Raises:
             AttackError: private faces were made from no originals.

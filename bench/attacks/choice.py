@@ -28,6 +28,8 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 """Of a learned view beside the judge's."""
 SHARE = 0.3
 """Of A's people who choose."""
+_BLOCK = 512
+"""Faces compared at once with all originals of the choosers."""
 
 
 class Division(NamedTuple):
@@ -55,6 +57,8 @@ class Chosen(NamedTuple):
     way: Way
     found: dict[str, float]
     """Share of the choosers' faces whose person each way finds."""
+    rated: dict[str, float]
+    """Mean reciprocal rank of the choosers' people, by which it was chosen."""
 
 
 def divide(people: Paired, seed: int) -> Division:
@@ -93,25 +97,39 @@ def part(people: Paired, private: NDArray[np.bool_]) -> Paired:
 
 
 def best(ways: Sequence[Way], choosers: Paired) -> Chosen:
-    """The way that finds most of the choosers; of equally good ones the first. One that does not apply is left out."""
-    found: dict[str, float] = {}
+    """The way that ranks the choosers best; of equally good ones the first. One that does not apply is left out.
+
+    Ways are compared by the mean reciprocal rank: of some hundred faces behind a good method one or two are found,
+    and which way finds them is luck; where the others rank is not.
+    """
+    found, rated = {}, {}
     for way in ways:
         try:
-            found[way.name] = _found(way.see(choosers))
+            rank = _rank(way.see(choosers))
         except NotApplicableError:  # such as a method that cannot be applied a second time: the other ways are left
             continue
-    return Chosen(max((way for way in ways if way.name in found), key=lambda way: found[way.name]), found)
+        found[way.name], rated[way.name] = float((rank == 1).mean()), float((1 / rank).mean())
+    return Chosen(max((way for way in ways if way.name in rated), key=lambda way: rated[way.name]), found, rated)
 
 
-def _found(view: View) -> float:
-    from .retrieval import ranks
+def _rank(view: View) -> NDArray[np.float64]:
+    """[Q], the rank of every probe's person, infinite where the view does not show them.
+
+    Ties count for the defender here: of a view in which many are alike an attacker cannot say who is who.
+    """
+    from .retrieval import TIE
 
     probes, gallery = view
-    # any image of the person will do: which one is the source makes no difference to the person's rank
-    _, first = np.unique(gallery.identity, return_index=True)
-    source = first[np.searchsorted(gallery.identity[first], probes.identity)]
-    # ties count for the defender here: of a view in which many are alike an attacker cannot say who is who
-    return float((ranks(probes, gallery, source).linked > 0).mean())
+    rank = np.empty(len(probes.identity))
+    for start in range(0, len(rank), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        similarity = probes.vectors[rows] @ gallery.vectors.T
+        mate = probes.identity[rows, None] == gallery.identity
+        own = np.where(mate, similarity, np.nan)
+        best = np.fmax.reduce(own, axis=1)  # NaN where no image of the person can be compared
+        before = ((similarity >= best[:, None] - TIE) & ~mate).sum(axis=1)
+        rank[rows] = np.where(np.isnan(best), np.inf, 1 + before)
+    return rank
 
 
 def mixed(one: View, other: View, weight: float) -> View:
@@ -149,6 +167,7 @@ def keep(out: Path, chosen: Chosen, teachers: Paired, **more: float) -> None:
     about = {
         "way": chosen.way.name,
         "validation": chosen.found,
+        "reciprocal_rank": chosen.rated,
         "faces": len(teachers.private.identity),
         "people": len(np.unique(teachers.private.identity)),
         **more,
@@ -167,6 +186,7 @@ def told_with(out: Path, ranks: Sequence[int], name: str) -> tuple[list[Score], 
         "trained_on_faces": float(about.pop("faces")),
         "trained_on_people": float(about.pop("people")),
         "leak_on_validation": float(about["validation"][about["way"]]),
+        "reciprocal_rank_on_validation": float(about["reciprocal_rank"][about["way"]]),
         **{key: float(value) for key, value in about.items() if isinstance(value, int | float)},
     }
     words = (
@@ -185,7 +205,9 @@ def _about(out: Path) -> dict[str, Any]:
     path = out / CHOSEN
     try:
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        float(about["validation"][about["way"]]), int(about["faces"]), int(about["people"])
+        for told in ("validation", "reciprocal_rank"):
+            float(about[told][about["way"]])
+        int(about["faces"]), int(about["people"])
         return about
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AttackError(

@@ -29,7 +29,7 @@ class Distillation(Attack):
     Some of A's people teach; the others choose how much the student's view counts beside the judge's.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
 
@@ -57,7 +57,7 @@ class Distillation(Attack):
             return View(Embeddings(vectors, people.private.identity), people.original)
 
         chosen = best([AS_IT_IS, *beside_judge("student", see)], known.choosers)
-        search(replace(evidence, progress=silent), chosen.way.see, out)
+        search(replace(evidence, progress=silent), chosen.way.see, out, other_photos=True)
         keep(out, chosen, known.teachers, steps=self.steps)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:

@@ -20,6 +20,16 @@ from .base import Attack, Evidence, Paired
 from .checks import searchable
 from .search import RankList, View, search, told
 
+_WORDS = (
+    ("leak@", "linked@"),
+    ("among the originals", "among the other private faces"),
+    ("its person's originals", "another one of its person"),
+    ("a private face and an original", "two private faces"),
+    ("genuine pair of private face and original", "pair of private faces of one person"),
+    ("than an impostor one", "than one of two people"),
+)
+"""What measures of a search among originals say, and what they say here."""
+
 
 class Linkage(Attack):
     """Search every private face among all other private faces (T4). It names nobody, and is not leakage.
@@ -35,8 +45,8 @@ class Linkage(Attack):
         """Rank the person of every private face who has another one.
 
         Raises:
-            AttackError: private faces without a source, one person only, nobody with a second face, or embeddings
-                that cannot be compared.
+            NotApplicableError: nobody has a second face.
+            AttackError: private faces without a source, one person only, or embeddings that cannot be compared.
         """
         searchable(evidence)
         within = replace(
@@ -62,9 +72,8 @@ def _private(people: Paired) -> View:
 
 
 def _renamed(score: Score) -> Score:
-    measure = score.measure
-    if measure.name.startswith("leak@"):
-        says = "share of private faces whose best match among the other private faces is of the same person"
-        renamed = {"name": measure.name.replace("leak@", "linked@"), "headline": False, "says": says}
-        return score.model_copy(update={"measure": measure.model_copy(update=renamed)})
-    return score.model_copy(update={"measure": measure.model_copy(update={"headline": False})})
+    name, says = score.measure.name.replace("leak@", "linked@"), score.measure.says
+    for of_originals, here in _WORDS:
+        says = says.replace(of_originals, here)
+    renamed = score.measure.model_copy(update={"name": name, "headline": False, "says": says})
+    return score.model_copy(update={"measure": renamed})

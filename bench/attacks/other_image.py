@@ -29,8 +29,8 @@ class OtherImage(Attack):
         """Rank the person of every private face that has another original.
 
         Raises:
-            AttackError: private faces without a source, one person only, nobody with a second original, or
-                embeddings that cannot be compared.
+            NotApplicableError: nobody has a second original.
+            AttackError: private faces without a source, one person only, or embeddings that cannot be compared.
         """
         search(evidence, judge, out, leave_out_source=True)
 

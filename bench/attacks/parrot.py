@@ -28,7 +28,7 @@ class Parrot(Attack):
     it is or made private by the attacker, with random numbers of their own, and how much either view counts.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
 
@@ -51,7 +51,7 @@ class Parrot(Attack):
             name = f"enrolled private, recognizer {w:g}"
             ways.append(Way(name, lambda people, w=w: mixed(private(people), learned(people), w)))  # type: ignore[misc]
         chosen = best(ways, known.choosers)
-        search(replace(evidence, progress=silent), chosen.way.see, out)
+        search(replace(evidence, progress=silent), chosen.way.see, out, other_photos=True)
         keep(out, chosen, known.teachers)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:

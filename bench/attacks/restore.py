@@ -32,7 +32,7 @@ class Restore(Attack):
     Some restored faces of the choosers are kept as a picture, which stays in the store.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
 
@@ -64,7 +64,7 @@ class Restore(Attack):
             return View(Embeddings(evidence.embed(restored(people)).vectors, people.private.identity), people.original)
 
         chosen = best([AS_IT_IS, *beside_judge("restored", see)], known.choosers)
-        search(replace(evidence, progress=silent), chosen.way.see, out)
+        search(replace(evidence, progress=silent), chosen.way.see, out, other_photos=True)
         keep(out, chosen, known.teachers, steps=self.steps)
         picture(known.choosers, restored(known.choosers), out / PICTURE, shown=_SHOWN)
 

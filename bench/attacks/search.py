@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ...reports.record import Curve, Score
-from . import control, leakage, openset, pairs
-from .base import AttackError, Embeddings, Evidence, NotApplicableError, Paired
+from . import control, leakage, openset, other_photo, pairs
+from .base import Embeddings, Evidence, NotApplicableError, Paired
 from .checks import failed, searchable
 
 RankList = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -40,7 +41,9 @@ def judge(people: Paired) -> View:
     return View(people.private, people.original)
 
 
-def search(evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = False) -> leakage.Found:
+def search(
+    evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = False, other_photos: bool = False
+) -> leakage.Found:
     """Rank the source and the person of every released face, look at the control, and write all into the folder `out`.
 
     Args:
@@ -49,30 +52,25 @@ def search(evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = 
         out: gets what `told` reads.
         leave_out_source: search as if each probe's own source were not in the gallery; probes whose person has no
             other image are left out.
+        other_photos: search a second time in that way.
 
     Raises:
+        NotApplicableError: sources are to be left out, and nobody has another image.
         AttackError: private faces without a source, one person only, or embeddings that cannot be compared.
     """
-    from .retrieval import ranks
-
     source, _, _ = searchable(evidence)
     view = see(evidence.released)
-    probes, gallery = view
-    lost, lost_image = failed(probes, "private"), failed(gallery, "original")
-    asked = np.arange(len(probes.identity))
-    if leave_out_source:
-        people, images = np.unique(gallery.identity, return_counts=True)
-        asked = np.flatnonzero(np.isin(probes.identity, people[images > 1]))
-        if not len(asked):
-            raise AttackError(
-                f"originals: expected people with at least 2 images, got {len(people)} people with 1: without its "
-                "source no private face has anything to be found by; leave this attack out or set min_images: 2"
-            )
-    probes = Embeddings(probes.vectors[asked], probes.identity[asked])
-    hits = ranks(probes, gallery, source[asked], leave_out_source=leave_out_source, progress=evidence.progress)
-    found = leakage.found_by(hits, probes.identity, lost[asked], lost_image, seed=evidence.seed)
-    found = replace(found, gallery=len(lost_image) - leave_out_source, probes_all=len(lost))
+    asked = _with_another(view) if leave_out_source else np.arange(len(view.probes.identity))
+    if not len(asked):
+        raise NotApplicableError(
+            f"not measured: each of {len(np.unique(view.gallery.identity))} people has one image, and without its "
+            "source no private face has anything to be found by; set min_images: 2"
+        )
+    found = _ranked(evidence, view, source, asked, leave_out_source=leave_out_source)
     found.write(out)
+    if other_photos and len(others := _with_another(view)):
+        other_photo.write(_ranked(evidence, view, source, others, leave_out_source=True), out)
+    probes, gallery = _rows(view.probes, asked), view.gallery
     own = source[asked] if leave_out_source else None
     pairs.draw(probes, gallery, own, seed=evidence.seed).write(out)
     try:
@@ -103,4 +101,27 @@ def told(
     scores, curves = leakage.measures(found, ranks, on, image=image)
     one = searched or found
     more = [*control.scores(out, one, on), *openset.scores(out, one, on), *pairs.scores(out, one, on)]
-    return [*scores, *more], curves
+    return [*scores, *other_photo.scores(out, on), *more], curves
+
+
+def _ranked(
+    evidence: Evidence, view: View, source: NDArray[np.int64], asked: NDArray[np.int64], *, leave_out_source: bool
+) -> leakage.Found:
+    """What is found for some of the probes."""
+    from .retrieval import ranks
+
+    lost, lost_image = failed(view.probes, "private"), failed(view.gallery, "original")
+    probes = _rows(view.probes, asked)
+    hits = ranks(probes, view.gallery, source[asked], leave_out_source=leave_out_source, progress=evidence.progress)
+    found = leakage.found_by(hits, probes.identity, lost[asked], lost_image, seed=evidence.seed)
+    return replace(found, gallery=len(lost_image) - leave_out_source, probes_all=len(lost))
+
+
+def _with_another(view: View) -> NDArray[np.int64]:
+    """The probes whose person has more images than one."""
+    people, images = np.unique(view.gallery.identity, return_counts=True)
+    return np.flatnonzero(np.isin(view.probes.identity, people[images > 1]))
+
+
+def _rows(faces: Embeddings, rows: NDArray[np.int64]) -> Embeddings:
+    return Embeddings(faces.vectors[rows], faces.identity[rows])

@@ -174,5 +174,5 @@ def test_a_record_says_which_attack_turned_out_not_to_apply(tmp_path: Path) -> N
         (path,) = (tmp_path / "runs" / "records").glob("*.json")
         record = results.read(path)
         assert record.attackers == ("ignorant",)
-        assert record.not_run["alignment"].startswith("does not apply: the method cannot be applied to people")
+        assert record.not_run["alignment"].startswith("does not apply: the method made its private faces once")
         assert not [s for s in record.scores if s.on == "alignment"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from facebench.bench.attacks import leakage
-from facebench.bench.attacks.base import Attack, AttackError, Embeddings, Evidence
+from facebench.bench.attacks.base import Attack, AttackError, Embeddings, Evidence, NotApplicableError
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.attacks.other_image import OtherImage
 from facebench.reports.record import Curve, Score
@@ -232,7 +232,7 @@ def test_evidence_that_allows_no_attack_is_refused_and_nothing_is_written(attack
 
 def test_people_with_one_image_allow_no_attack_by_other_images(tmp_path: Path) -> None:
     faces = people(0, 6, 1)
-    with pytest.raises(AttackError, match="expected people with at least 2 images, got 6 people with 1"):
+    with pytest.raises(NotApplicableError, match=r"each of 6 people has one image, .*set min_images: 2"):
         OtherImage().run(evidence(faces, faces), tmp_path)
 
 

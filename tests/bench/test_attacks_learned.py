@@ -146,6 +146,53 @@ def test_of_equally_good_ways_the_first_is_taken() -> None:
     assert best([again, AS_IT_IS], choosers).way.name == "again"
 
 
+def test_of_ways_that_find_as_many_the_one_that_ranks_the_others_better_is_taken() -> None:
+    choosers = divide(both_ways(Original(), roles()["A"]), 0).choosers
+    people = np.unique(choosers.original.identity)
+
+    def placed(after: int) -> Way:
+        """Every private face looks like the person `after` places on, and a little like its own."""
+        axes = np.eye(len(people), dtype=np.float32)
+        original = axes[np.searchsorted(people, choosers.original.identity)]
+        at = np.searchsorted(people, choosers.private.identity)
+        mixed = sum((after - n) * axes[(at + n) % len(people)] for n in range(1, after)) + 0.5 * axes[at]
+        private = (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
+        seen = View(choosers.private._replace(vectors=private), choosers.original._replace(vectors=original))
+        return Way(f"after {after}", lambda _: seen)
+
+    chosen = best([placed(5), placed(2), placed(3)], choosers)
+    assert set(chosen.found.values()) == {0.0}
+    assert chosen.way.name == "after 2"
+    before = np.roll(np.unique(choosers.original.identity, return_counts=True)[1], -1)  # images of the next person
+    place = np.searchsorted(people, choosers.private.identity)
+    assert chosen.rated["after 2"] == pytest.approx((1 / (1 + before[place])).mean())
+
+
+def test_a_chooser_whom_a_view_does_not_show_is_found_at_no_rank() -> None:
+    choosers = divide(both_ways(Original(), roles()["A"]), 0).choosers
+    lost = choosers.private.vectors.copy()
+    lost[: len(lost) // 2] = np.nan
+    half_seen = View(choosers.private._replace(vectors=lost), choosers.original)
+    chosen = best([Way("half", lambda _: half_seen)], choosers)
+    assert chosen.rated["half"] == chosen.found["half"] == 1 - (len(lost) // 2) / len(lost)
+
+
+def test_attackers_who_learn_are_also_told_of_without_the_photo_that_was_released(tmp_path: Path) -> None:
+    given = evidence(Original())
+    attack = Restore(steps=1, batch=4, width=8)
+    attack.run(given, tmp_path)
+    found = {score.measure.name: score for score in attack.scores(tmp_path, "restore")[0]}
+    (tmp_path / "o").mkdir()
+    OtherImage().run(given, tmp_path / "o")
+    without = OtherImage().scores(tmp_path / "o", "o")[0][0]
+    told = found["leak@1 other photo"]
+    assert json.loads((tmp_path / CHOSEN).read_text())["way"] == "none"
+    assert (told.value, told.n, told.chance) == (without.value, without.n, without.chance)
+    assert told.intervals == without.intervals
+    assert not told.measure.headline
+    assert [score.detail["gallery"] for score in (found["leak@1"], told)] == [160, 159]
+
+
 def test_a_view_to_which_all_are_alike_is_not_chosen() -> None:
     choosers = divide(both_ways(Shuffled(), roles()["A"]), 0).choosers
 
@@ -211,6 +258,8 @@ def test_linkage_is_no_leakage_and_names_nobody(tmp_path: Path) -> None:
     assert told["linked@1"].value == leak(OtherImage(), evidence(Original()), tmp_path / "o").value
     assert not any(score.measure.headline for score in told.values())
     assert told["linked@1"].chance == pytest.approx(3 / 159)
+    assert told["linked@1"].measure.says.endswith("is the best match among the other private faces")
+    assert not any("original" in score.measure.says or "leak" in score.measure.says for score in told.values())
     noise = scores(Linkage(), evidence(Noise()), tmp_path / "n")["linked@1"]
     assert noise.value <= interval_of_chance(noise.chance, noise.n)[1]
 

@@ -131,6 +131,10 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "the seed": (lambda c: c.update(seed=7), "-seed7 of its content"),
     "a stage out of the store": (lambda c: c["stages"][0].update(name="../.."), "stage '../..': expected a name"),
     "a key out of the store": (lambda c: c["stages"][0].update(key="../../x"), "expected a name and a key"),
+    "an attacker who was held against no bound": (
+        lambda c: c["checks"].remove(next(check for check in c["checks"] if "against ignorant" in check["name"])),
+        "check alignment against ignorant: expected",
+    ),
     "an attack": (lambda c: c["config"].update(attacks=["other_image"]), "stage attack/ignorant: expected the attack"),
 }  # fmt: skip
 

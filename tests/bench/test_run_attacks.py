@@ -139,6 +139,30 @@ def test_all_attacks_are_those_that_are_listed(capsys: pytest.CaptureFixture[str
     assert plugins == set(ALL_ATTACKS)
 
 
+def test_a_method_that_fails_on_the_attackers_people_is_no_method_that_withstood_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    few = ["--method", "ksame", "--set", "method.k=20", "roles={G: 0.25, A: 0.1, P: 0.55, H: 0.1}"]
+    assert _run(tmp_path, "--attacks", "ignorant", "alignment", *few) in (0, 1)
+    record = _record(tmp_path)
+    assert record.not_run["alignment"].startswith("not measured: the method failed on people of the attacker's own")
+    assert "expected at least k = 20 faces" in caplog.text
+    assert (record.score("residual", "ignorant") or record.scores[0]).value is None
+
+
+def test_another_judge_without_its_preprocessing_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "other.onnx").write_bytes(b"")
+    judges = f"judges=[{{embedder: {tmp_path / 'other.onnx'}}}]"
+    assert _run(tmp_path, "--attacks", "ensemble", "--set", judges) == 2
+    told = capsys.readouterr().err
+    assert "judges.0.preprocessing: other.onnx needs its preprocessing declared" in told
+    assert "--set 'judges=[{embedder: FILE, preprocessing: NAME}]'" in told
+
+
 def test_hashes_of_published_records_stay_as_they_were() -> None:
     assert not {"judges", "known_faces"} & Plan().compared().keys()
     assert Plan(known_faces=9).compared()["known_faces"] == 9

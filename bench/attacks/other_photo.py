@@ -1,0 +1,37 @@
+"""What an attacker still finds where the photo behind a private face is not in the gallery, but others of its person.
+
+The photo that was made private is rarely public; other photos of the same person often are. Attackers who learn are
+told of both ways: with the very photo in the gallery, the worst case and their headline, and without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...reports.record import Measure, Score
+from . import kept
+from .leakage import Found, identity_leak
+
+KEPT = "other_photo.npz"
+MEASURE = Measure(
+    name="leak@1 other photo",
+    side="privacy",
+    better="lower",
+    says="share of private faces whose person is the best match, where the photo they were made from is not there",
+)
+
+
+def write(found: Found, out: Path) -> None:
+    """Keep what was found without the sources in the folder `out`."""
+    kept.write(found, out / KEPT)
+
+
+def scores(out: Path, on: str) -> list[Score]:
+    """Leak@1 (identity) without the sources, of the probes whose person has another image; none if it was not asked.
+
+    Raises:
+        AttackError: what was kept is damaged.
+    """
+    if not (out / KEPT).is_file():
+        return []
+    return [identity_leak(kept.read(Found, out / KEPT), 1, on).model_copy(update={"measure": MEASURE})]
