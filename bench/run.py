@@ -132,10 +132,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         config=_without_paths(plan),
         roles=data.recorded(),
         judge={**plan.attack.described(judge), "clear": clear, **_others(steps)},
-        stages=tuple(
-            StageTrace(name=stage.name, key=stage.key, seconds=round(stage.seconds, 3), cached=stage.cached)
-            for stage in done
-        ),
+        stages=tuple(map(_stage, done)),
         scores=tuple(scores),
         curves=tuple(curves),
         checks=(
@@ -150,7 +147,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         quality=quality,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
-        machine=_machine(),
+        machine=_machine(done),
         notes=(*in_sample, *overlap.notes(data.shared), *noted),
         groups=by_group(steps, scores),
     )
@@ -219,6 +216,12 @@ def _clear(steps: Steps) -> dict[str, float | None]:
     }
 
 
+def _stage(stage: Stage) -> StageTrace:
+    peak = None if stage.peak_mib is None else round(stage.peak_mib, 1)
+    seconds = round(stage.seconds, 3)
+    return StageTrace(name=stage.name, key=stage.key, seconds=seconds, cached=stage.cached, peak_mib=peak)
+
+
 def _others(steps: Steps) -> dict[str, Any]:
     """The attacker's other recognizers: those of the plan, or those that the run trained."""
     others = steps.plan.judges or [judge for judge, _ in steps.others]
@@ -260,18 +263,20 @@ def _essence(record: RunRecord) -> dict[str, Any]:
     return {**shown, "stages": [(stage.name, stage.key, stage.seconds) for stage in record.stages]}
 
 
-def _machine() -> dict[str, Any]:
+def _machine(done: list[Stage]) -> dict[str, Any]:
     versions = {}
     for package in _PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
+    now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # since the last stage that was watched
+    peaks = [stage.peak_mib for stage in done if not stage.cached and stage.peak_mib is not None]
     return {
         "system": platform.system(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "packages": versions,
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mb": round(max([now, *peaks])),
     }

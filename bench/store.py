@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import memory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAYOUT = 1
 TRACE = "stage.json"
-"""Beside what a stage wrote: its inputs, the seconds it took, and a digest."""
+"""Beside what a stage wrote: its inputs, the seconds and the memory it took, and a digest."""
 _BLOCK = 1 << 24
 
 
@@ -38,6 +40,8 @@ class Stage:
     seconds: float
     """What making it took, whenever that was."""
     cached: bool
+    peak_mib: float | None = None
+    """Resident memory of the process at its peak while it was made; None where that is not known."""
 
 
 def digest(inputs: Any) -> str:
@@ -123,9 +127,9 @@ class Store:
                 shutil.rmtree(scratch, ignore_errors=True)
             partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
             try:
-                started = time.monotonic()
+                started, peak = time.monotonic(), memory.watch()
                 make(partial)
-                _trace(partial, name, path.name, inputs, time.monotonic() - started)
+                _trace(partial, name, path.name, inputs, seconds=time.monotonic() - started, peak_mib=peak())
                 _replace(partial, path)
                 shutil.rmtree(scratch, ignore_errors=True)
             finally:
@@ -186,12 +190,12 @@ class Store:
             lock.release()
 
 
-def _trace(partial: Path, name: str, key: str, inputs: Any, seconds: float) -> None:
+def _trace(partial: Path, name: str, key: str, inputs: Any, **cost: float | None) -> None:
     files = {}
     for file in sorted(p for p in partial.rglob("*") if p.is_file()):
         state = file.stat()
         files[file.relative_to(partial).as_posix()] = [state.st_size, state.st_mtime_ns, file_digest(file)]
-    trace = {"layout": LAYOUT, "name": name, "key": key, "inputs": inputs, "seconds": seconds, "files": files}
+    trace = {"layout": LAYOUT, "name": name, "key": key, "inputs": inputs, "files": files, **cost}
     with (partial / TRACE).open("w", encoding="utf-8") as out:
         json.dump(trace, out, indent=1, sort_keys=True)
         out.flush()
@@ -221,7 +225,7 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
     remedy = f"delete the folder {path} or run again with --force {name.split('/', maxsplit=1)[0]}"
     try:
         trace = json.loads((path / TRACE).read_bytes())
-        files, seconds = trace["files"], float(trace["seconds"])
+        files, seconds, peak = trace["files"], float(trace["seconds"]), trace.get("peak_mib")
         there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != TRACE}
         if trace["key"] != path.name or set(there) != set(files):
             raise StoreError(
@@ -239,7 +243,7 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"stage {name} in {path}: {TRACE} cannot be read ({error}): {remedy}") from error
-    return Stage(name, path.name, path, seconds, cached)
+    return Stage(name, path.name, path, seconds, cached, None if peak is None else float(peak))
 
 
 @contextmanager

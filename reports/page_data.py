@@ -144,7 +144,7 @@ def _record(record: RunRecord) -> dict[str, Any]:
     shown = record.model_dump(mode="json", include=SHOWN)
     shown["groups"] = all_groups(record)
     shown["scores"] = [_score(score) for score in record.scores]
-    shown["stages"] = [{"name": stage.name, "seconds": stage.seconds} for stage in record.stages]
+    shown["stages"] = [[stage.name, stage.seconds, stage.peak_mib] for stage in record.stages]
     for curve in shown["curves"]:
         curve["x"], curve["y"] = significant(curve["x"]), significant(curve["y"])
     return shown

@@ -133,6 +133,8 @@ class StageTrace(Closed):
     seconds: FiniteFloat
     """What making it took, also where it was only looked up this time."""
     cached: bool
+    peak_mib: FiniteFloat | None = Field(default=None, exclude_if=lambda peak: peak is None)
+    """Resident memory of the run's process at its peak while it was made, in MiB; None where it is not known."""
 
 
 class Role(Closed):

@@ -22,9 +22,9 @@ async function showDetails(cell, row, records) {
         `people of the training faces in the verification sets: ${record.overlap}`,
       ])),
       ...each("Quality of the fit", (record) => (Object.keys(record.quality).length ? list(record.quality) : null)),
-      ...each("Stages", (record) => makeTable(["stage", "seconds"], [
-        ...record.stages.map((stage) => [stage.name, shown(stage.seconds)]),
-        ["all", shown(record.stages.reduce((sum, stage) => sum + stage.seconds, 0))],
+      ...each("Stages", (record) => makeTable(["stage", "seconds", "peak memory, MiB"], [
+        ...record.stages.map(([name, seconds, peak]) => [name, shown(seconds), shown(peak)]),
+        ["all", shown(record.stages.reduce((sum, [, seconds]) => sum + seconds, 0)), ""],
       ], [0])),
       ...each("Judge", (record) => list(record.judge)),
       ...each("People", (record) => makeTable(["role", "people", "images"],

@@ -1,0 +1,72 @@
+"""Peaks of memory, of a piece of work and of the stages of a run."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facebench.bench import memory
+from facebench.bench.cli import main
+from facebench.bench.store import Store
+from facebench.reports import record as results
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+BLOCK = 300
+
+
+def hold() -> None:
+    """Take 300 MiB, and let go of them."""
+    np.ones(BLOCK << 20, np.uint8)
+
+
+@LINUX
+def test_each_piece_of_work_has_a_peak_of_its_own() -> None:
+    told = memory.watch()
+    hold()
+    much = told()
+    told = memory.watch()
+    little = told()
+    assert much is not None
+    assert little is not None
+    assert BLOCK * 0.95 < much - little < BLOCK * 1.2
+
+
+def test_what_the_system_does_not_tell_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "_RESET", tmp_path / "none" / "clear_refs")
+    assert memory.watch()() is None
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "status")
+    assert memory.peak() is None
+    (tmp_path / "status").write_text("VmPeak: 3 kB\n")
+    assert memory.peak() is None
+    stage = Store(tmp_path / "s").stage("fit", {}, lambda out: None)
+    assert stage.peak_mib is None
+
+
+@LINUX
+def test_a_stage_keeps_what_it_took(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    much = store.stage("fit", {}, lambda out: hold())
+    little = store.stage("release", {}, lambda out: None)
+    assert much.peak_mib is not None
+    assert little.peak_mib is not None
+    assert much.peak_mib - little.peak_mib > BLOCK * 0.95
+    again = Store(tmp_path).stage("fit", {}, lambda out: None)
+    assert (again.cached, again.peak_mib) == (True, much.peak_mib)
+
+
+@LINUX
+def test_a_record_tells_the_memory_of_every_stage_and_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "synthetic: {people: 40, images: 4, pairs: 40}\n"
+        "recognizer: {architecture: small, dim: 32, steps: 2, batch: 16}\n"
+        "judge: {architecture: small, dim: 32, steps: 2, batch: 16}\n"
+    )
+    run = ["run", "--method", "noise", "--recipe", str(tmp_path / "tiny.yaml"), "--store", str(tmp_path / "runs"), "-q"]
+    assert main([*run, "--attacks", "ignorant", "--tracking-uri", "none"]) in (0, 1)
+    (path,) = (tmp_path / "runs" / "records").glob("*.json")
+    kept = results.read(path)
+    peaks = [stage.peak_mib for stage in kept.stages]
+    assert all(peak is not None and peak > 50 for peak in peaks)
+    assert kept.machine["peak_memory_mb"] >= max(peak for peak in peaks if peak is not None) - 1
+    older = kept.model_copy(update={"stages": tuple(s.model_copy(update={"peak_mib": None}) for s in kept.stages)})
+    assert "peak_mib" not in older.model_dump_json()  # what records of before said, and so their digests, stays
