@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -145,8 +146,10 @@ def _record(record: RunRecord) -> dict[str, Any]:
     shown["groups"] = all_groups(record)
     shown["scores"] = [_score(score) for score in record.scores]
     shown["stages"] = [[stage.name, stage.seconds, stage.peak_mib] for stage in record.stages]
-    for curve in shown["curves"]:
-        curve["x"], curve["y"] = significant(curve["x"]), significant(curve["y"])
+    lines = [line for curve in shown["curves"] for line in (curve["x"], curve["y"])]
+    points = iter(significant([value for line in lines for value in line]))  # all at once: a tenth of the time
+    for line in lines:
+        line[:] = islice(points, len(line))
     return shown
 
 
