@@ -23,7 +23,7 @@ from .ledger import MARKER
 from .record import RunRecord
 from .tracking_client import EXPERIMENT, LATER_ANSWERS, be_patient, connect, quietly, reason
 from .tracking_models import Model, Opened, drop_models, log_models
-from .tracking_runs import experiment_of, run_of
+from .tracking_runs import experiment_of, run_of, settled
 from .tracking_uri import TrackingError, canonical, check, shown, sqlite_path
 
 if TYPE_CHECKING:
@@ -103,15 +103,22 @@ def mirror(
             digest = _sha256(record_path)
             ended = _ended(record)
             started = ended - round(1000 * sum(stage.seconds for stage in record.stages))
-            run, parent, earlier = run_of(client, place, record, digest=digest, started=started)
-            drop_models(client, place, earlier)
-            _fill(client, run, record, _points(record, logs or {}, system))
-            for path in (record_path, *figures):
-                client.log_artifact(run, str(path), None if path == record_path else "figures")
-            if page:
-                client.log_artifact(parent, str(page))
-            client.set_terminated(run, "FINISHED", ended)
-            log_models(client, place, run, models or {})
+
+            def send(run: str, parent: str) -> None:
+                _fill(client, run, record, _points(record, logs or {}, system))
+                for path in (record_path, *figures):
+                    client.log_artifact(run, str(path), None if path == record_path else "figures")
+                if page:
+                    client.log_artifact(parent, str(page))
+                client.set_terminated(run, "FINISHED", ended)
+                log_models(client, place, run, models or {})
+
+            def find() -> tuple[str, str]:
+                run, parent, earlier = run_of(client, place, record, digest=digest, started=started)
+                drop_models(client, place, earlier)
+                return run, parent
+
+            run = settled(find, send)
         had = _marker(record_path).get(_place(uri, experiment))
         kept = isinstance(had, dict) and had.get("run") == run and had.get("models") is True
         _mark(record_path, _place(uri, experiment), run=run, sha256=digest, models=models is not None or kept)

@@ -1,13 +1,14 @@
 """Where a record stands among MLflow's runs: one experiment, a parent for all that may be compared, a child a record.
 
 A record has one run however often, and by however many processes at once, it is sent: runs are found by a tag,
-and where two were made in the same moment, the first one stays.
+and where two were made in the same moment, the one that was sent first stays.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,39 @@ def run_of(
         same = [str(run.info.run_id) for run in found if run.data.tags.get(SHA256) == digest] or [str(mine)]
     earlier += same[1:]
     for run_id in earlier:
-        client.delete_run(run_id)
+        _delete(client, run_id)
     client.set_tag(same[0], _PARENT, parent)
     return same[0], parent, earlier
+
+
+def settled(find: Callable[[], tuple[str, str]], send: Callable[[str, str], None]) -> str:
+    """Send to the run that stays.
+
+    A run that another process began to make before ours may be seen only after it, and then takes its place.
+
+    Args:
+        find: gives the run and the one above it, as they are now.
+        send: fills them; what is there already may be sent again.
+    """
+    while True:
+        run, parent = find()
+        try:
+            send(run, parent)
+        except Exception:
+            if find()[0] == run:
+                raise
+            continue  # it was deleted while it was filled
+        if find()[0] == run:
+            return run
+
+
+def _delete(client: MlflowClient, run: str) -> None:
+    """Delete a run, unless another process just did."""
+    try:
+        client.delete_run(run)
+    except Exception:
+        if client.get_run(run).info.lifecycle_stage != "deleted":
+            raise
 
 
 def _parent(client: MlflowClient, experiment: str, record: RunRecord) -> str:
@@ -92,7 +123,7 @@ def _parent(client: MlflowClient, experiment: str, record: RunRecord) -> str:
     for other in others:
         for child in client.search_runs([experiment], f"tags.`{_PARENT}` = '{other}'"):
             client.set_tag(child.info.run_id, _PARENT, kept)
-        client.delete_run(other)
+        _delete(client, other)
     return kept
 
 

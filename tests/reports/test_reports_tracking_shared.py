@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 from facebench.bench.cli import main
-from facebench.reports import tracking_read, tracking_runs
+from facebench.reports import tracking, tracking_read, tracking_runs
 from facebench.reports.record import RecordError, write
 from facebench.reports.tracking import TrackingError, mirror, mirrored
 from facebench.reports.tracking_client import connect, quietly
 from made_up import record
 
+KEYS = ("facebench.key", "facebench.record", "facebench.sha256")
 ACTIVE = """
 SELECT r.run_uuid, r.name FROM runs r JOIN experiments e ON r.experiment_id = e.experiment_id
 WHERE r.lifecycle_stage = 'active' AND r.status = 'FINISHED' AND e.name = ?
@@ -134,6 +135,54 @@ def test_a_run_that_another_process_made_in_the_same_moment_is_the_one_that_stay
         assert tracking_runs.run_of(client, place, made, digest="d", started=0)[:2] == (run, parent)
         assert client.get_run(child).data.tags["mlflow.parentRunId"] == parent
         assert client.get_run(double).info.lifecycle_stage == "deleted"
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["after it was filled", "while it was filled"])
+def test_a_run_that_is_seen_late_but_was_sent_first_is_filled_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    uri, made = f"sqlite:///{tmp_path}/mlflow.db", record()
+    rivals: list[str] = []
+    fill = tracking._fill
+
+    def late(client: Any, run: str, *more: Any) -> None:
+        fill(client, run, *more)
+        if not rivals:
+            ours = client.get_run(run)
+            tags = {key: ours.data.tags[key] for key in (*KEYS, "mlflow.parentRunId")}
+            made = client.create_run(ours.info.experiment_id, 0, {**tags, "facebench.sent": "1"})
+            rivals.append(made.info.run_id)
+            if fails:
+                client.delete_run(run)
+
+    monkeypatch.setattr(tracking, "_fill", late)
+    told = mirror(made, uri=uri, record_path=write(made, tmp_path / "records"))
+    assert [told] == rivals
+    active = rows(tmp_path / "mlflow.db", ACTIVE, "facebench")
+    assert len(active) == 2, "a parent and a child"
+    assert told in {run for run, _ in active}
+    (count,) = rows(tmp_path / "mlflow.db", "SELECT COUNT(*) FROM latest_metrics WHERE run_uuid = ?", told)
+    assert count[0] > 5
+
+
+def test_a_mirror_that_fails_for_another_reason_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no space")
+
+    monkeypatch.setattr(tracking, "_fill", broken)
+    with pytest.raises(TrackingError, match="no space"):
+        sent(tmp_path / "records", f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_a_run_that_another_process_deletes_is_deleted(tmp_path: Path) -> None:
+    with quietly():
+        client = connect(f"sqlite:///{tmp_path}/mlflow.db")
+        run = client.create_run(tracking_runs.experiment_of(client, "facebench", tmp_path)).info.run_id
+        tracking_runs._delete(client, run)
+        tracking_runs._delete(client, run)
+        assert client.get_run(run).info.lifecycle_stage == "deleted"
+        with pytest.raises(Exception, match="not found"):
+            tracking_runs._delete(client, "0" * 32)
 
 
 def test_the_board_of_a_shared_store_is_that_of_its_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
