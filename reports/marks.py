@@ -11,6 +11,8 @@ IGNORANT = frozenset({"ignorant", "other_image", "ensemble", "linkage", "members
 """Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
 SEARCHES = ("ignorant", "other_image", "ensemble", "alignment", "parrot", "distillation", "restore")
 """The suite's attackers who look for the person behind a private face: leakage is the worst of those who were run."""
+OTHER_PHOTO = "leak@1 other photo"
+"""The measure of an attacker who learns, searching without the photo that was made private."""
 NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""

@@ -14,6 +14,7 @@ from .leaderboard import Board, Cell, Group
 from .marks import unasked
 from .record import Measure
 from .relative import NOTE, UPPER, relative
+from .without_photo import worst
 
 LEGEND = (
     "In brackets the interval (95 %) of one seed, or the standard deviation (sd) over several. `*`: on the "
@@ -79,6 +80,7 @@ def _table(group: Group) -> Table:
         caption=_caption(group),
         remarks=[
             *_relative(group),
+            *_without_photo(group),
             *_remarks(group),
             *(f"{code(row.label)}: {KINDS}" for row in group.rows if not row.sourced),
         ],
@@ -137,6 +139,16 @@ def _relative(group: Group) -> list[str]:
             )
             told.append(f"{code(row.label)} {100 * found.value:.0f}{spread}{ends}")
     return [f"relative utility in %: {', '.join(told)}. {NOTE}"] if told else []
+
+
+def _without_photo(group: Group) -> list[str]:
+    """The worst leakage of all rows without the released photo on one line; nothing where nobody asked."""
+    told = []
+    for row in group.rows:
+        if found := worst(row):
+            spread = "" if found.sd is None else f", sd {number(found.sd, found.measure)}"
+            told.append(f"{code(row.label)} {number(found.mean, found.measure)} ({found.on}{spread})")
+    return [f"worst leakage in % where the released photo itself is not in the gallery: {', '.join(told)}"] * bool(told)
 
 
 def _marks(group: Group) -> list[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...reports.marks import OTHER_PHOTO
 from ...reports.record import Measure, Score
 from . import kept
 from .leakage import Found, identity_leak
 
 KEPT = "other_photo.npz"
 MEASURE = Measure(
-    name="leak@1 other photo",
+    name=OTHER_PHOTO,
     side="privacy",
     better="lower",
     says="share of private faces whose person is the best match, where the photo they were made from is not there",

@@ -1,0 +1,57 @@
+"""The worst leakage where the photo that was made private is not in the gallery."""
+
+from typing import Any
+
+import pytest
+from facebench.reports import render
+from facebench.reports.leaderboard import Row, board
+from facebench.reports.marks import OTHER_PHOTO
+from facebench.reports.record import Measure, RunRecord, Score
+from facebench.reports.without_photo import worst
+from made_up import record
+
+
+def told(seed: int = 0, **found: float | None) -> RunRecord:
+    """A record with what attackers find without the photo; `other_image` tells it by its leak@1."""
+    made = record("masking", seed=seed)
+    more: list[Score] = []
+    for on, value in found.items():
+        name = "leak@1" if on == "other_image" else OTHER_PHOTO
+        measure = Measure(name=name, side="privacy", better="lower", says="found", headline=name == "leak@1")
+        more.append(Score(measure=measure, on=on, value=value, n=100, note="" if value is not None else "nobody"))
+    others = [score for score in made.scores if score.on not in found]
+    return made.model_copy(update={"scores": (*others, *more)})
+
+
+def row(*records: Any) -> Row:
+    ((made,),) = [group.rows for group in board(list(records))]
+    return made
+
+
+def test_the_worst_attacker_counts_also_one_who_does_not_know_the_method() -> None:
+    found = worst(row(told(other_image=0.1, parrot=0.3, restore=0.2)))
+    assert found is not None
+    assert (found.on, found.mean, found.sd) == ("parrot", 0.3, None)
+    found = worst(row(told(other_image=0.4, parrot=0.3)))
+    assert found is not None
+    assert found.on == "other_image"
+
+
+def test_over_seeds_means_are_compared_and_only_of_attackers_that_every_seed_asked() -> None:
+    found = worst(row(told(0, parrot=0.1, restore=0.2), told(1, parrot=0.4, restore=0.2), told(2, parrot=0.4)))
+    assert found is not None
+    assert (found.on, found.mean) == ("parrot", pytest.approx(0.3))
+    assert found.sd == pytest.approx(0.03**0.5)
+
+
+@pytest.mark.parametrize("found", [{}, {"other_image": 0.2}, {"parrot": None}], ids=str)
+def test_nothing_is_told_where_no_attacker_who_learns_was_asked(found: dict[str, float | None]) -> None:
+    made = told(**found)
+    assert worst(row(made)) is None
+    assert "not in the gallery" not in render.markdown(board([made]))
+
+
+def test_the_board_tells_it_below_the_table() -> None:
+    text = render.markdown(board([told(other_image=0.1, parrot=0.3), record("noise")]))
+    words = "- worst leakage in % where the released photo itself is not in the gallery: `masking` 30.0 (parrot)"
+    assert words in text.splitlines()
