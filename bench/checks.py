@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Sequence
 from statistics import NormalDist
 
+from ..reports.marks import OTHER_PHOTO
 from ..reports.record import Check, Score
 
 JUDGE_FLOOR = 0.9
@@ -98,29 +99,31 @@ def control_bounds(scores: Sequence[Score]) -> list[Check]:
 def adaptive_bounds(method: str, scores: Sequence[Score], adaptive: Collection[str]) -> list[Check]:
     """Whether attackers who know the method find what the ignorant one finds: less beyond two sigma is a broken attack.
 
-    On `original`, where there is nothing to learn, both have to agree within 5 points. Sigma is that of the two
-    intervals together; without intervals, that of two shares over independent trials.
+    So does what they find without the released photos, held against `other_image`. On `original`, where there is
+    nothing to learn, an attacker who knows the method and the ignorant one have to agree within 5 points. Sigma is
+    that of the two intervals together; without intervals, that of two shares over independent trials.
 
     Args:
         method: its name.
         scores: of one run.
         adaptive: names of the attackers who know the method.
     """
-    leaks = {score.on: score for score in scores if score.measure.name == "leak@1" and score.value is not None}
-    plain = leaks.get("ignorant")
+    leaks = {(score.measure.name, score.on): score for score in scores}
     checks = []
-    for name in adaptive:
-        score = leaks.get(name)
+    for name, against, measure in (
+        (name, *other) for name in adaptive for other in (("ignorant", "leak@1"), ("other_image", OTHER_PHOTO))
+    ):
+        plain, score = leaks.get(("leak@1", against)), leaks.get((measure, name))
         if plain is None or score is None or plain.value is None or score.value is None:
             continue
         sigma = math.hypot(_sigma(plain, plain.value), _sigma(score, score.value))
         low = plain.value - 2 * sigma
         passed = score.value >= low - 1e-9
-        says = f"expected at least {low:.2%}, what the ignorant attacker finds less two sigma, got {score.value:.2%}"
-        if method == "original":
+        says = f"expected at least {low:.2%}, what {against} finds less two sigma, got {score.value:.2%}"
+        if method == "original" and measure == "leak@1":
             passed = abs(score.value - plain.value) <= 0.05
             says = f"expected {plain.value:.2%} within 5 points, got {score.value:.2%}"
-        checks.append(Check(name=f"{name} against ignorant", passed=passed, says=says, guards="privacy"))
+        checks.append(Check(name=f"{name} against {against}", passed=passed, says=says, guards="privacy"))
     return checks
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import Faces, Progress, silent
-from ..methods.base import Method, MethodError, Publish
+from ..methods.base import Method, MethodError, NotMadeError, Publish
 from .attacks.base import Embed, Embeddings, Evidence, NotApplicableError, Paired, nobody
 from .attacks.embedding import embed_all
 from .config import Plan
@@ -87,9 +87,10 @@ def apply(run: Run, places: NDArray[np.int64], out: Path, progress: Progress) ->
     except MethodError as error:
         for left in out.iterdir():
             left.unlink()
-        reason = "does not apply: the method made its private faces once and for all, of nobody else"
-        if run.method.repeatable:  # its words may name a file or a person, and the reason goes into records
-            reason = "not measured: the method failed on people of the attacker's own; the run's log says how"
+        if isinstance(error, NotMadeError):
+            reason = "does not apply: the method made its private faces once and for all, and not of these people"
+        else:  # its words may name a file or a person, and the reason goes into records
+            reason = "not measured: the method failed on people of the attacker's own; --force apply says how"
             _log.warning("the method was applied to people of role A or H for the attacker, and failed: %s", error)
         (out / REFUSED).write_text(json.dumps(reason), encoding="utf-8")
 

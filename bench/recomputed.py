@@ -78,7 +78,7 @@ def _adaptive(record: RunRecord) -> list[str]:
     """Of the attacks that were run those of attackers who know the method; attacks that are not installed are not."""
     names = []
     for name in record.attackers:
-        with suppress(UnknownPlugin, PluginError):
+        with suppress(UnknownPlugin, PluginError, ImportError):
             if load(Attack, name).adaptive:
                 names.append(name)
     return names

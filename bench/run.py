@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from typing import Any
 from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
 from ..reports.record import RunRecord, Score, StageTrace
-from . import identification, overlap, verify
+from . import identification, memory, overlap, verify
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
 from .config import ConfigError, Plan
 from .data import open_data
@@ -143,11 +142,12 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         ),
         attackers=tuple(name for name in steps.named("attack") if name not in not_run),
         not_run=not_run,
+        versions={name: type(steps.attacks[name]).version for name in steps.named("attack") if name not in not_run},
         sourced=steps.method.sourced,
         quality=quality,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
-        machine=_machine(done),
+        machine=_machine(),
         notes=(*in_sample, *overlap.notes(data.shared), *noted),
         groups=by_group(steps, scores),
     )
@@ -263,20 +263,19 @@ def _essence(record: RunRecord) -> dict[str, Any]:
     return {**shown, "stages": [(stage.name, stage.key, stage.seconds) for stage in record.stages]}
 
 
-def _machine(done: list[Stage]) -> dict[str, Any]:
+def _machine() -> dict[str, Any]:
     versions = {}
     for package in _PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # since the last stage that was watched
-    peaks = [stage.peak_mib for stage in done if not stage.cached and stage.peak_mib is not None]
+    peak = memory.highest()
     return {
         "system": platform.system(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "packages": versions,
-        "peak_memory_mb": round(max([now, *peaks])),
+        "peak_memory_mb": None if peak is None else round(peak),
     }

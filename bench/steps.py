@@ -7,6 +7,7 @@ of, and what of it is cached, is known without making anything.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import Faces, Pairs, Progress, silent
-from ..methods.base import Fit, Method
+from ..methods.base import Fit, Method, MethodError
+from ..reports.record import NOT_MEASURED
 from . import evidence
 from .attacks.base import Attack, NotApplicableError
 from .attacks.embedding import embed_all
@@ -30,6 +32,7 @@ from .splits import Role, role_digest
 from .step import Both, Step
 from .store import Store, file_digest
 
+_log = logging.getLogger(__name__)
 NOT_RUN = "not_run.json"
 """What an attack that does not apply leaves in its stage instead of a result: the reason."""
 
@@ -285,9 +288,13 @@ class Steps:
         def make(out: Path, progress: Progress) -> None:
             try:
                 attack.run(evidence.gather(self, progress), out)
-            except NotApplicableError as error:  # known now, and kept: the next run shall not have to find out again
+            except (NotApplicableError, MethodError) as error:  # kept: the next run shall not have to find out again
+                reason = str(error)
+                if isinstance(error, MethodError):  # its words may name a file or a person
+                    reason = f"{NOT_MEASURED}: the method failed when the attacker applied it; --force attack says how"
+                    _log.warning("the method was applied by the attacker, and failed: %s", error)
                 for left in out.iterdir():
                     left.unlink()
-                (out / NOT_RUN).write_text(json.dumps(str(error)), encoding="utf-8")
+                (out / NOT_RUN).write_text(json.dumps(reason), encoding="utf-8")
 
         return make

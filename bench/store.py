@@ -225,7 +225,8 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
     remedy = f"delete the folder {path} or run again with --force {name.split('/', maxsplit=1)[0]}"
     try:
         trace = json.loads((path / TRACE).read_bytes())
-        files, seconds, peak = trace["files"], float(trace["seconds"]), trace.get("peak_mib")
+        files, seconds = trace["files"], float(trace["seconds"])
+        peak = None if trace.get("peak_mib") is None else float(trace["peak_mib"])
         there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != TRACE}
         if trace["key"] != path.name or set(there) != set(files):
             raise StoreError(
@@ -243,7 +244,7 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"stage {name} in {path}: {TRACE} cannot be read ({error}): {remedy}") from error
-    return Stage(name, path.name, path, seconds, cached, None if peak is None else float(peak))
+    return Stage(name, path.name, path, seconds, cached, peak)
 
 
 @contextmanager

@@ -34,6 +34,10 @@ class MethodError(ValueError):
     """A method that cannot do its work; the message says what, expected, got and what to do."""
 
 
+class NotMadeError(MethodError):
+    """Faces that were made private once and for all, and not of these people."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """How and with what a method is to be fitted, beside its own parameters."""

@@ -12,7 +12,7 @@ from pydantic import DirectoryPath
 
 from ..datasets.base import Faces
 from . import external_manifest
-from .base import Method, MethodError, PrivateFaces, Publish
+from .base import Method, MethodError, NotMadeError, PrivateFaces, Publish
 from .external_images import ExternalFaces, FileImages, Images, PackImages
 from .external_manifest import Column, rows
 
@@ -95,10 +95,10 @@ class External(Method):
             )
         if (count == 0).any():
             missing = unique[count == 0]
-            self._fail(
-                f"expected a private face for each of the {len(unique):,} released originals, got none for "
-                f"{len(missing):,}, the first of them face {int(missing[0])} of the dataset; make the missing ones "
-                "with the other tool, too: this method makes none"
+            raise NotMadeError(
+                f"external: manifest {self.manifest}: expected a private face for each of the {len(unique):,} released "
+                f"originals, got none for {len(missing):,}, the first of them face {int(missing[0])} of the dataset; "
+                "make the missing ones with the other tool, too: this method makes none"
             )
         row = np.empty(len(unique), np.int64)
         row[hit[used]] = used

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from .marks import BOUNDS, IGNORANT, NO_SOURCES, attackers, marks, missing, reasons
+from .marks import BOUNDS, IGNORANT, NO_SOURCES, attackers, marks, missing, newest, outdated, reasons
 from .record import Interval, Measure, RunRecord, Score
 from .thirdparty import ThirdPartyAttack
 
@@ -76,7 +76,7 @@ class Row:
     reasons: tuple[str, ...]
     """Why a row is unreliable: the sanity bounds that failed, and what people found later, with the link."""
     missing: tuple[str, ...]
-    """Which headline numbers are missing, and why."""
+    """Which headline numbers are missing or of an earlier version of an attack, and why."""
     seconds: float
     """What making all stages took, mean over seeds."""
     worst: Cell | None = None
@@ -145,7 +145,8 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     columns = sorted(found.values(), key=lambda c: SIDES.index(c[1].side))  # stable: else in the records' order
     # a set on which no row has a number (too few pairs, say) is nobody's fault, and takes nobody's mean away
     alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
-    rows = [_row(sorted(members, key=lambda r: r.seed), alive, others) for members in by_method.values()]
+    versions = newest(records)
+    rows = [_row(sorted(members, key=lambda r: r.seed), alive, others, versions) for members in by_method.values()]
     _label(rows)
     main = next((measure for _, measure in columns if measure.side == "utility"), None)
     sets = [(on, main.name) for on, measure in alive if main and measure.name == main.name]
@@ -159,7 +160,12 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     return Group(dataset, recipe, recipe_hash, data_hash, judge, tuple(columns), rows)
 
 
-def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]], others: Others) -> Row:
+def _row(
+    records: Sequence[RunRecord],
+    columns: Iterable[tuple[str, Measure]],
+    others: Others,
+    versions: Mapping[str, int],
+) -> Row:
     latest = {record.seed: record for record in records}  # of equal runs, the last one
     kept = list(latest.values())
     scores: dict[tuple[str, str], dict[int, Score]] = defaultdict(dict)
@@ -170,6 +176,7 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]], o
     cells = {key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores}
     foreign = [attack for record in kept for attack in others.get(record.name, ())]
     lacking = tuple(text for on, measure in columns if (text := missing(measure, on, kept)))
+    lacking += outdated(kept, versions)
     why = reasons(kept)
     return Row(
         label=kept[0].method,
@@ -179,7 +186,7 @@ def _row(records: Sequence[RunRecord], columns: Iterable[tuple[str, Measure]], o
         seeds=tuple(latest),
         cells={**cells, **_foreign_cells(kept, others)},
         attackers=tuple(dict.fromkeys([*attackers(kept), *(attack.attack for attack in foreign)])),
-        inapplicable=tuple(dict.fromkeys(name for record in kept for name in record.not_run)),
+        inapplicable=tuple(dict.fromkeys(name for record in kept for name in record.inapplicable)),
         sourced=all(record.sourced for record in kept),
         marks=marks(kept, foreign, unreliable=bool(why), incomplete=bool(lacking)),
         reasons=why,

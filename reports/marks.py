@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .record import Measure, RunRecord
 from .thirdparty import ThirdPartyAttack
@@ -13,6 +13,8 @@ SEARCHES = ("ignorant", "other_image", "ensemble", "alignment", "parrot", "disti
 """The suite's attackers who look for the person behind a private face: leakage is the worst of those who were run."""
 OTHER_PHOTO = "leak@1 other photo"
 """The measure of an attacker who learns, searching without the photo that was made private."""
+FUSED = "leak@1 fused"
+"""The measure of an attacker who takes all private faces of one person together."""
 NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""
@@ -27,7 +29,7 @@ def attackers(records: Sequence[RunRecord]) -> tuple[str, ...]:
 def unasked(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """Attackers of the suite who were not run on any private set that was made from originals."""
     sourced = [record for record in records if record.sourced]
-    met = {name for record in sourced for name in (*record.attackers, *record.not_run)}
+    met = {name for record in sourced for name in (*record.attackers, *record.inapplicable)}
     return tuple(name for name in SEARCHES if sourced and name not in met)
 
 
@@ -57,8 +59,31 @@ def marks(
 
 def missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
     """Which seeds have no number though one was due, and the first reason that is given."""
-    due = [record for record in records if on not in record.not_run]
+    due = [record for record in records if on not in record.inapplicable]
     without = {r.seed: found for r in due if (found := r.score(measure.name, on)) is None or found.value is None}
     notes = [score.note for score in without.values() if score and score.note]
+    notes += [record.not_run[on] for record in due if on in record.not_run]
     seeds = ", ".join(map(str, without))
     return f"{measure.name} on {on}, seed {seeds}{': ' + notes[0] if notes else ''}" if without else ""
+
+
+def newest(records: Sequence[RunRecord]) -> dict[str, int]:
+    """The newest version of each attack that was run, among records that are compared."""
+    found: dict[str, int] = {}
+    for record in records:
+        for name, version in record.versions.items():
+            found[name] = max(version, found.get(name, 0))
+    return found
+
+
+def outdated(records: Sequence[RunRecord], versions: Mapping[str, int]) -> tuple[str, ...]:
+    """Which attacks of a row are of an earlier version than those of other rows, a sentence each.
+
+    An attacker that was mended since may find more, so the row would look safer than it is.
+    """
+    told = []
+    for name, version in versions.items():
+        made = {record.versions.get(name, 0) for record in records if name in record.attackers}
+        if earlier := [f"version {one}" if one else "an unknown version" for one in sorted(made) if one < version]:
+            told.append(f"{name}: {', '.join(earlier)} of the attack, version {version} in other rows; run it again")
+    return tuple(told)

@@ -21,6 +21,10 @@ __all__ = ["LAYOUT", "Check", "Closed", "Curve", "GroupScore", "GroupTable", "Gr
            "write"]  # fmt: skip
 
 
+NOT_MEASURED = "not measured"
+"""How the reason begins why an attack that applies has no result."""
+
+
 class Closed(BaseModel):
     """Frozen, and an unknown entry is an error."""
 
@@ -187,7 +191,9 @@ class RunRecord(Closed):
     sourced: bool = True
     """Whether private faces were made from originals; where not, leakage is memorisation."""
     not_run: dict[str, str] = {}
-    """Attacks that do not apply to the method, and why."""
+    """Attacks without a result, and why: one that starts with `not measured` failed, others do not apply."""
+    versions: dict[str, int] = Field(default={}, exclude_if=lambda versions: not versions)
+    """Of the attacks that were run: raised when equal parameters find other people. Older records have none."""
     quality: dict[str, FiniteFloat] = {}
     """What the method measured of itself while it was fitted."""
     overlap: str = "unchecked"
@@ -209,6 +215,11 @@ class RunRecord(Closed):
         """Why its numbers are not to be relied on: what people found later, then the sanity bounds that failed."""
         marked = (str(self.unreliable),) if self.unreliable else ()
         return (*marked, *(f"{check.name}: {check.says}" for check in self.checks if not check.passed))
+
+    @property
+    def inapplicable(self) -> tuple[str, ...]:
+        """Attacks that do not apply; one that failed is not among them, since it may have found somebody."""
+        return tuple(name for name, reason in self.not_run.items() if not reason.startswith(NOT_MEASURED))
 
     @property
     def group(self) -> tuple[str, str, str, str]:

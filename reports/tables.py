@@ -8,13 +8,13 @@ from __future__ import annotations
 import unicodedata
 from typing import NamedTuple
 
+from .beside import CONDITIONS, worst
 from .claim import claims
 from .claim_table import ClaimTable, claim_table, claim_told
 from .leaderboard import Board, Cell, Group
 from .marks import unasked
 from .record import Measure
 from .relative import NOTE, UPPER, relative
-from .without_photo import worst
 
 LEGEND = (
     "In brackets the interval (95 %) of one seed, or the standard deviation (sd) over several. `*`: on the "
@@ -80,7 +80,7 @@ def _table(group: Group) -> Table:
         caption=_caption(group),
         remarks=[
             *_relative(group),
-            *_without_photo(group),
+            *_beside(group),
             *_remarks(group),
             *(f"{code(row.label)}: {KINDS}" for row in group.rows if not row.sourced),
         ],
@@ -141,14 +141,18 @@ def _relative(group: Group) -> list[str]:
     return [f"relative utility in %: {', '.join(told)}. {NOTE}"] if told else []
 
 
-def _without_photo(group: Group) -> list[str]:
-    """The worst leakage of all rows without the released photo on one line; nothing where nobody asked."""
-    told = []
-    for row in group.rows:
-        if found := worst(row):
-            spread = "" if found.sd is None else f", sd {number(found.sd, found.measure)}"
-            told.append(f"{code(row.label)} {number(found.mean, found.measure)} ({found.on}{spread})")
-    return [f"worst leakage in % where the released photo itself is not in the gallery: {', '.join(told)}"] * bool(told)
+def _beside(group: Group) -> list[str]:
+    """The worst leakage of all rows under other conditions, a line each; none where nobody asked."""
+    lines = []
+    for name, says in CONDITIONS.items():
+        told = []
+        for row in group.rows:
+            if found := worst(row, name):
+                spread = "" if found.sd is None else f", sd {number(found.sd, found.measure)}"
+                told.append(f"{code(row.label)} {number(found.mean, found.measure)} ({found.on}{spread})")
+        if told:
+            lines.append(f"worst leakage in % {says}: {', '.join(told)}")
+    return lines
 
 
 def _marks(group: Group) -> list[str]:

@@ -17,7 +17,7 @@ from pydantic import Field
 from ...reports.record import Curve, Score
 from .alignment_maps import Candidate, Kind, candidates
 from .base import Attack, Embeddings, Evidence, Paired
-from .choice import Way, best, divide, keep, told_with
+from .choice import Way, choose, divide, keep, told_with
 from .search import RankList, See, View, judge, search
 
 
@@ -48,10 +48,13 @@ class Alignment(Attack):
         known = divide(evidence.attacker(), evidence.seed)
         tried = {candidate.name: candidate for candidate in candidates(self.maps, evidence.seed)}
         ways = [Way(name, judge if name == "none" else _through(each, known.teachers)) for name, each in tried.items()]
-        chosen = best(ways, known.choosers)
-        name = chosen.way.name
-        search(evidence, judge if name == "none" else _through(tried[name], known.everybody), out, other_photos=True)
-        keep(out, chosen, known.everybody)
+        choice = choose(ways, known.choosers)
+        again = {
+            name: judge if name == "none" else _through(tried[name], known.everybody)
+            for name in {choice.way.name, choice.other_photos.name}
+        }
+        search(evidence, again[choice.way.name], out, other_photos=again[choice.other_photos.name])
+        keep(out, choice, known.everybody)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
         """All that `search.told` tells, and with which map.

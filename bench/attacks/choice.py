@@ -8,6 +8,7 @@ who learns has a reason to find less than the ignorant attacker. Nobody of P is 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.subset import Subset
-from ...reports.record import Curve, Score
+from ...reports.marks import OTHER_PHOTO
+from ...reports.record import NOT_MEASURED, Curve, Score
 from .base import AttackError, Embeddings, NotApplicableError, Paired
 from .checks import failed
 from .search import See, View, judge, told
@@ -58,7 +60,20 @@ class Chosen(NamedTuple):
     found: dict[str, float]
     """Share of the choosers' faces whose person each way finds."""
     rated: dict[str, float]
-    """Mean reciprocal rank of the choosers' people, by which it was chosen."""
+    """Mean reciprocal rank of the choosers, by which it was chosen."""
+    failed: dict[str, str]
+    """Ways that could not be tried, and why."""
+
+
+class Choice(NamedTuple):
+    """What was chosen for either search."""
+
+    way: Way
+    """For the gallery that holds the photos which were made private."""
+    other_photos: Way
+    """For the one that holds other photos of these people alone: to find a photo is not to know a face."""
+    about: dict[str, Chosen]
+    """Both as they were chosen."""
 
 
 def divide(people: Paired, seed: int) -> Division:
@@ -96,40 +111,60 @@ def part(people: Paired, private: NDArray[np.bool_]) -> Paired:
     )
 
 
-def best(ways: Sequence[Way], choosers: Paired) -> Chosen:
-    """The way that ranks the choosers best; of equally good ones the first. One that does not apply is left out.
+def choose(ways: Sequence[Way], choosers: Paired) -> Choice:
+    """The best way for a search among the very photos, and for one among others of the same people."""
+    with_photo, without = best(ways, choosers), best(ways, choosers, leave_out_source=True)
+    return Choice(with_photo.way, without.way, {"with_photo": with_photo, "other_photos": without})
+
+
+def best(ways: Sequence[Way], choosers: Paired, *, leave_out_source: bool = False) -> Chosen:
+    """The way that ranks the choosers best; of equally good ones the first. One that cannot be tried is left out.
 
     Ways are compared by the mean reciprocal rank: of some hundred faces behind a good method one or two are found,
-    and which way finds them is luck; where the others rank is not.
+    and which way finds them is luck; where the others rank is not. The mean is first over each person's faces, then
+    over people: else one person with many photos, who is easily met by chance, would decide.
+
+    Args:
+        ways: to choose from.
+        choosers: people who did not teach.
+        leave_out_source: rank as if the photo that was made private were not in the gallery.
     """
-    found, rated = {}, {}
+    found, rated, failed = {}, {}, {}
     for way in ways:
         try:
-            rank = _rank(way.see(choosers))
-        except NotApplicableError:  # such as a method that cannot be applied a second time: the other ways are left
+            rank, person = _rank(way.see(choosers), choosers.source if leave_out_source else None)
+        except NotApplicableError as error:  # such as a method that cannot be applied a second time
+            failed[way.name] = str(error)
             continue
-        found[way.name], rated[way.name] = float((rank == 1).mean()), float((1 / rank).mean())
-    return Chosen(max((way for way in ways if way.name in rated), key=lambda way: rated[way.name]), found, rated)
+        found[way.name] = float((rank == 1).mean()) if len(rank) else 0.0
+        sums, counts = np.bincount(person, 1 / rank), np.bincount(person)
+        rated[way.name] = float((sums[counts > 0] / counts[counts > 0]).mean()) if len(rank) else 0.0
+    chosen = max((way for way in ways if way.name in rated), key=lambda way: rated[way.name])
+    return Chosen(chosen, found, rated, failed)
 
 
-def _rank(view: View) -> NDArray[np.float64]:
-    """[Q], the rank of every probe's person, infinite where the view does not show them.
+def _rank(view: View, left_out: NDArray[np.int64] | None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The rank of every probe's person, infinite where the view does not show them, and who that is.
 
-    Ties count for the defender here: of a view in which many are alike an attacker cannot say who is who.
+    Ties count for the defender here: of a view in which many are alike an attacker cannot say who is who. Where
+    sources are left out, so are people without another image.
     """
     from .retrieval import TIE
 
     probes, gallery = view
-    rank = np.empty(len(probes.identity))
+    rank, asked = np.empty(len(probes.identity)), np.ones(len(probes.identity), bool)
     for start in range(0, len(rank), _BLOCK):
         rows = slice(start, start + _BLOCK)
         similarity = probes.vectors[rows] @ gallery.vectors.T
         mate = probes.identity[rows, None] == gallery.identity
         own = np.where(mate, similarity, np.nan)
+        if left_out is not None:
+            own[np.arange(len(own)), left_out[rows]] = np.nan
+            asked[rows] = mate.sum(axis=1) > 1
         best = np.fmax.reduce(own, axis=1)  # NaN where no image of the person can be compared
         before = ((similarity >= best[:, None] - TIE) & ~mate).sum(axis=1)
         rank[rows] = np.where(np.isnan(best), np.inf, 1 + before)
-    return rank
+    return rank[asked], probes.identity[asked]
 
 
 def mixed(one: View, other: View, weight: float) -> View:
@@ -158,18 +193,24 @@ def beside_judge(name: str, see: See) -> list[Way]:
 def _joined(one: Embeddings, other: Embeddings, weight: float) -> Embeddings:
     if weight in (0, 1):
         return other if weight else one
-    parts = [np.sqrt(1 - weight) * one.vectors, np.sqrt(weight) * other.vectors]
-    return Embeddings(np.concatenate(parts, axis=1).astype(np.float32), one.identity)
+    parts = [math.sqrt(1 - weight) * one.vectors, math.sqrt(weight) * other.vectors]
+    return Embeddings(np.concatenate(parts, axis=1), one.identity)
 
 
-def keep(out: Path, chosen: Chosen, teachers: Paired, **more: float) -> None:
+def keep(out: Path, choice: Choice, teachers: Paired, **more: float) -> None:
     """Write what was chosen, and what it was learned from, into the folder `out`."""
-    about = {
-        "way": chosen.way.name,
-        "validation": chosen.found,
-        "reciprocal_rank": chosen.rated,
-        "faces": len(teachers.private.identity),
-        "people": len(np.unique(teachers.private.identity)),
+    about: dict[str, Any] = {
+        name: {
+            "way": chosen.way.name,
+            "validation": chosen.found,
+            "reciprocal_rank": chosen.rated,
+            "failed": chosen.failed,
+        }
+        for name, chosen in choice.about.items()
+    }
+    about["learned"] = {
+        "trained_on_faces": len(teachers.private.identity),
+        "trained_on_people": len(np.unique(teachers.private.identity)),
         **more,
     }
     (out / CHOSEN).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -182,32 +223,42 @@ def told_with(out: Path, ranks: Sequence[int], name: str) -> tuple[list[Score], 
         AttackError: what was kept is missing or damaged.
     """
     about = _about(out)
-    learned = {
-        "trained_on_faces": float(about.pop("faces")),
-        "trained_on_people": float(about.pop("people")),
-        "leak_on_validation": float(about["validation"][about["way"]]),
-        "reciprocal_rank_on_validation": float(about["reciprocal_rank"][about["way"]]),
-        **{key: float(value) for key, value in about.items() if isinstance(value, int | float)},
-    }
+    learned = {key: float(value) for key, value in about["learned"].items()}
     words = (
-        f"chosen: {about['way']}; learned on {learned['trained_on_faces']:,.0f} faces of "
-        f"{learned['trained_on_people']:,.0f} people of role A"
+        f"learned on {learned['trained_on_faces']:,.0f} faces of {learned['trained_on_people']:,.0f} people of role A"
     )
     scores, curves = told(out, ranks, name)
     for place, score in enumerate(scores):
-        if score.measure.headline:
-            note = "; ".join(filter(None, [score.note, words]))
-            scores[place] = score.model_copy(update={"detail": {**score.detail, **learned}, "note": note})
+        if not (score.measure.headline or score.measure.name == OTHER_PHOTO):
+            continue
+        chosen = about["with_photo" if score.measure.headline else "other_photos"]
+        note = "; ".join(filter(None, [score.note, f"chosen: {chosen['way']}", words, _untried(chosen["failed"])]))
+        detail = {
+            **score.detail,
+            **learned,
+            "leak_on_validation": float(chosen["validation"][chosen["way"]]),
+            "reciprocal_rank_on_validation": float(chosen["reciprocal_rank"][chosen["way"]]),
+        }
+        scores[place] = score.model_copy(update={"detail": detail, "note": note})
     return scores, curves
+
+
+def _untried(failed: dict[str, str]) -> str:
+    """That ways failed; of a method that cannot be applied a second time, nothing is to be expected."""
+    reasons = [reason for reason in failed.values() if reason.startswith(NOT_MEASURED)]
+    return f"{len(reasons)} other ways could not be tried: {reasons[0]}" if reasons else ""
 
 
 def _about(out: Path) -> dict[str, Any]:
     path = out / CHOSEN
     try:
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for told in ("validation", "reciprocal_rank"):
-            float(about[told][about["way"]])
-        int(about["faces"]), int(about["people"])
+        for chosen in (about["with_photo"], about["other_photos"]):
+            for kept in ("validation", "reciprocal_rank"):
+                float(chosen[kept][chosen["way"]])
+            dict(chosen["failed"])
+        for number in ("trained_on_faces", "trained_on_people"):
+            int(about["learned"][number])
         return about
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AttackError(

@@ -15,7 +15,7 @@ from pydantic import Field
 from ...datasets.base import silent
 from ...reports.record import Curve, Score
 from .base import Attack, Embeddings, Evidence, Paired
-from .choice import AS_IT_IS, beside_judge, best, divide, keep, told_with
+from .choice import AS_IT_IS, beside_judge, choose, divide, keep, told_with
 from .embedding import embed_by
 from .search import RankList, View, search
 
@@ -56,9 +56,9 @@ class Distillation(Attack):
             vectors = embed_by(network, people.private_faces, device=evidence.device)
             return View(Embeddings(vectors, people.private.identity), people.original)
 
-        chosen = best([AS_IT_IS, *beside_judge("student", see)], known.choosers)
-        search(replace(evidence, progress=silent), chosen.way.see, out, other_photos=True)
-        keep(out, chosen, known.teachers, steps=self.steps)
+        choice = choose([AS_IT_IS, *beside_judge("student", see)], known.choosers)
+        search(replace(evidence, progress=silent), choice.way.see, out, other_photos=choice.other_photos.see)
+        keep(out, choice, known.teachers, steps=self.steps)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
         """All that `search.told` tells, and what was chosen.

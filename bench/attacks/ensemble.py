@@ -34,7 +34,7 @@ class Ensemble(Attack):
     right. Everything else is told of the summed similarities.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     several: ClassVar[bool] = True
 
     k: RankList = (1, 5, 10)
@@ -76,7 +76,7 @@ class Ensemble(Attack):
         """
         try:
             alone: dict[str, float] = json.loads((out / ALONE).read_text(encoding="utf-8"))
-            most = max(alone.values())
+            most = max(value for name, value in alone.items() if name.startswith("judge"))
         except (OSError, ValueError, AttributeError) as error:
             raise AttackError(
                 f"{out / ALONE}: expected what the attack kept, cannot read it ({error}); run with --force attack"

@@ -112,19 +112,29 @@ def genuine_pairs(faces: Embeddings) -> tuple[NDArray[np.float32], NDArray[np.in
     return np.concatenate(similarity), np.concatenate(person)
 
 
-def people_matched(probes: Embeddings, gallery: Embeddings, above: float) -> NDArray[np.int64]:
-    """[Q], with how many people of the gallery each probe matches: one face of theirs is more alike than `above`."""
+def people_matched(
+    probes: Embeddings, gallery: Embeddings, above: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Who matches whom: one face of the person is more alike to the probe than `above`.
+
+    Returns:
+        [Q], how many people of the gallery each probe matches; [people], how many probes match each whom the judge
+        can see.
+    """
     matched = np.zeros(len(probes.identity), np.int64)
     searched = _seen(gallery)
     if not len(searched.identity):
-        return matched
+        return matched, np.zeros(0, np.int64)
     _, first = np.unique(searched.identity, return_index=True)
+    by = np.zeros(len(first), np.int64)
     asked = np.flatnonzero(~np.isnan(probes.vectors).any(axis=1))
     for start in range(0, len(asked), _BLOCK):
         rows = asked[start : start + _BLOCK]
         similarity = probes.vectors[rows] @ searched.vectors.T
-        matched[rows] = (np.maximum.reduceat(similarity, first, axis=1) > above).sum(axis=1)
-    return matched
+        hit = np.maximum.reduceat(similarity, first, axis=1) > above
+        matched[rows] = hit.sum(axis=1)
+        by += hit.sum(axis=0)
+    return matched, by
 
 
 def match_rate(one: Embeddings, other: Embeddings, above: float) -> float | None:

@@ -36,6 +36,7 @@ class Memorisation(Attack):
     than a share of `fmr` of the impostor pairs of role A allows.
     """
 
+    version: ClassVar[int] = 2
     control: ClassVar[bool] = False
 
     fmr: Annotated[float, Field(gt=0, lt=1)] = 1e-3
@@ -74,9 +75,14 @@ class Memorisation(Attack):
                 note = f"expected people in role {role} to compare with, got none whose face the judge can see"
         above = np.inf if at.value is None else at.value
         unseen = None if note else match_rate(seen["G"], seen["H"], above)
+        (generator, generator_by), (holdout, holdout_by) = (
+            people_matched(evidence.private, seen[role], above) for role in ("G", "H")
+        )
         resemblance.Matches(
-            generator=people_matched(evidence.private, seen["G"], above),
-            holdout=people_matched(evidence.private, seen["H"], above),
+            generator=generator,
+            holdout=holdout,
+            generator_by=generator_by,
+            holdout_by=holdout_by,
             person=evidence.private.identity,
             failed=lost,
             generator_people=people["G"],

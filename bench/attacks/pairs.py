@@ -50,7 +50,9 @@ class Drawn:
         kept.write(self, out / KEPT)
 
 
-def draw(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | None, *, seed: int) -> Drawn:
+def draw(
+    probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | None, *, seed: int, within: bool = False
+) -> Drawn:
     """Every genuine pair where there are no more than 200,000, else so many by chance, and as many impostor pairs.
 
     Args:
@@ -58,6 +60,7 @@ def draw(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | No
         gallery: [N], originals.
         source: [Q], the original of each that is in no pair with it; None where it may be.
         seed: of the draw.
+        within: probes are among the gallery, at `source`: two faces are one pair, whichever is the probe.
     """
     random = np.random.default_rng((seed, 8))
     order = np.argsort(gallery.identity, kind="stable")
@@ -72,6 +75,8 @@ def draw(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | No
     if source is not None:
         other = column != source[row]
         row, column = row[other], column[other]
+        if within:
+            row, column = _once(row, column, source)
     genuine = _similarity(probes, gallery, row, column)
     lost = np.isnan(genuine)
     cells = len(probes.identity) * len(gallery.identity)
@@ -79,8 +84,19 @@ def draw(probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | No
     drawn = random.permutation(cells)[:MOST] if cells <= 8 * MOST else random.integers(cells, size=MOST)
     strange = np.divmod(drawn, len(gallery.identity))
     apart = probes.identity[strange[0]] != gallery.identity[strange[1]]
-    impostor = _similarity(probes, gallery, strange[0][apart], strange[1][apart])
+    strange = strange[0][apart], strange[1][apart]
+    if within and source is not None:
+        strange = _once(*strange, source)
+    impostor = _similarity(probes, gallery, *strange)
     return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[~np.isnan(impostor)], int(lost.sum()), seed)
+
+
+def _once(
+    row: NDArray[np.int64], column: NDArray[np.int64], source: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of pairs that are there both ways round, the one whose second face comes later."""
+    later = column > source[row]
+    return row[later], column[later]
 
 
 def scores(out: Path, found: Found, on: str) -> list[Score]:

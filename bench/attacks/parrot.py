@@ -16,7 +16,7 @@ import numpy as np
 from ...datasets.base import silent
 from ...reports.record import Curve, Score
 from .base import Attack, Embed, Embeddings, Evidence, Paired
-from .choice import AS_IT_IS, WEIGHTS, Way, beside_judge, best, divide, keep, mixed, remembered, told_with
+from .choice import AS_IT_IS, WEIGHTS, Way, beside_judge, choose, divide, keep, mixed, remembered, told_with
 from .search import RankList, View, search
 
 
@@ -50,9 +50,9 @@ class Parrot(Attack):
         for w in (0.0, *WEIGHTS):
             name = f"enrolled private, recognizer {w:g}"
             ways.append(Way(name, lambda people, w=w: mixed(private(people), learned(people), w)))  # type: ignore[misc]
-        chosen = best(ways, known.choosers)
-        search(replace(evidence, progress=silent), chosen.way.see, out, other_photos=True)
-        keep(out, chosen, known.teachers)
+        choice = choose(ways, known.choosers)
+        search(replace(evidence, progress=silent), choice.way.see, out, other_photos=choice.other_photos.see)
+        keep(out, choice, known.teachers)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
         """All that `search.told` tells, and what was chosen.

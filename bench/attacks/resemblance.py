@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from . import kept
 from .leakage import SIZES, chance_of_identity
 
 KEPT = "matches.npz"
+LOW_CEILING = 0.5
+"""What a perfect copier has to reach, or the note says so."""
 
 MEASURE = Measure(
     name="memorised",
@@ -35,6 +38,10 @@ class Matches:
     """[Q], people of role G."""
     holdout: NDArray[np.int64]
     """[Q], people of role H."""
+    generator_by: NDArray[np.int64]
+    """[people], how many of the faces match each person of role G."""
+    holdout_by: NDArray[np.int64]
+    """[people], likewise of role H."""
     person: NDArray[np.int64]
     """[Q], the synthetic person's label."""
     failed: NDArray[np.bool_]
@@ -97,10 +104,11 @@ def memorised(found: Matches, on: str) -> Score:
     """The share of faces that match somebody of G, less the share that match somebody of H, in equal galleries.
 
     It may be negative, by chance or because H happens to hold more typical faces, and is told as it is. The interval
-    resamples synthetic people; galleries and threshold are taken as given. `residual` is (a - c) / (1 - c) with a for
-    G and c for H: what is left where large galleries make many faces match somebody by chance. `generator_whole` is
-    the share against all people of G that were searched, without a control: a face that copies one person of G
-    counts in the headline only in those galleries that hold this person.
+    is for synthetic people and for people of G and H, both of whom are a sample; the threshold is taken as given.
+    `copier` is what a generator reaches each of whose faces copies one person of G. `residual` is (a - c) / (1 - c)
+    with a for G and c for H: what is left where large galleries make many faces match somebody by chance.
+    `generator_whole` is the share against all people of G that were searched, without a control: a face that copies
+    one person of G counts in the headline only in those galleries that hold this person.
 
     Source: the share of matches in excess of a control, Giomi et al., A unified framework for quantifying privacy
     risk in synthetic data, PoPETs 2023.
@@ -119,9 +127,16 @@ def memorised(found: Matches, on: str) -> Score:
         "generator_whole": float((found.generator > 0).mean()),
         "holdout_whole": float((found.holdout > 0).mean()),
         "residual": (a - c) / (1 - c) if c < 1 else None,
+        "copier": (ceiling := found.gallery / found.generator_people),
+        "sigma_of_people": math.hypot(_sigma(a, found.generator_by), _sigma(c, found.holdout_by)),
     }
-    if found.unseen_fmr > 2 * found.fmr:
+    if ceiling < LOW_CEILING:
         note = (
+            f"{found.generator_people:,} people of G are compared with {found.holdout_people:,} of H, so even a "
+            f"generator that copies people would be told as {ceiling:.0%}; hold out more people"
+        )
+    if found.unseen_fmr > 2 * found.fmr:
+        note += "; " * bool(note) + (
             f"at this threshold {found.unseen_fmr:.2%} of the pairs of a G and an H face match, not {found.fmr:.2%}: "
             "the judge tells impostors of role A apart better than other people"
         )
@@ -130,7 +145,7 @@ def memorised(found: Matches, on: str) -> Score:
         on=on,
         value=a - c,
         n=q,
-        intervals=_intervals(found, generator, holdout),
+        intervals=_intervals(found, generator, holdout, float(detail["sigma_of_people"] or 0)),
         chance=0.0,
         detail=detail,
         note=note,
@@ -153,15 +168,38 @@ def by_gallery_size(found: Matches, on: str) -> Curve | None:
     )
 
 
-def _intervals(found: Matches, generator: NDArray[np.float64], holdout: NDArray[np.float64]) -> tuple[Interval, ...]:
-    """By people first, Newcombe's beside it; Newcombe's alone where every resample would be the same."""
+def _sigma(share: float, by: NDArray[np.int64]) -> float:
+    """The standard deviation of a share of matches over draws of the people who are matched, to first order.
+
+    A few people whom many faces resemble make the share a matter of whether they were drawn.
+    """
+    return share * float(by.std(ddof=1) / by.mean()) / math.sqrt(len(by)) if len(by) > 1 and by.any() else 0.0
+
+
+def _intervals(
+    found: Matches, generator: NDArray[np.float64], holdout: NDArray[np.float64], sigma: float
+) -> tuple[Interval, ...]:
+    """For both kinds of people first, Newcombe's for faces beside it.
+
+    Synthetic people are resampled, where there are several; what the others add is propagated.
+    """
     difference = generator - holdout
     beside = newcombe(float(generator.sum()), float(holdout.sum()), len(difference))
+    value, reach = float(difference.mean()), NormalDist().inv_cdf(0.975) * sigma
     if np.ptp(difference) == 0 or (found.person == found.person[0]).all():
-        return (beside,)
+        return (_wider(beside, value, reach), beside) if reach else (beside,)
     # the bootstrap takes values from 0 to 1; a mean moves with its values, so its quantiles can be moved back
-    moved = cluster_bootstrap(np.clip((difference + 1) / 2, 0, 1), found.person, seed=found.seed)
-    return (moved.model_copy(update={"low": 2 * moved.low - 1, "high": 2 * moved.high - 1}), beside)
+    made = cluster_bootstrap(np.clip((difference + 1) / 2, 0, 1), found.person, seed=found.seed)
+    moved = made.model_copy(update={"low": 2 * made.low - 1, "high": 2 * made.high - 1})
+    return (_wider(moved, value, reach), beside)
+
+
+def _wider(interval: Interval, value: float, reach: float) -> Interval:
+    """An interval with another, independent source of variation."""
+    if not reach:
+        return interval
+    low, high = value - math.hypot(value - interval.low, reach), value + math.hypot(interval.high - value, reach)
+    return interval.model_copy(update={"low": max(-1.0, low), "high": min(1.0, high), "kind": "propagated"})
 
 
 def _context(found: Matches) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from ...datasets.base import Faces, silent
 from ...reports.record import Curve, Score
 from .base import Attack, Embeddings, Evidence, Paired
-from .choice import AS_IT_IS, beside_judge, best, divide, keep, told_with
+from .choice import AS_IT_IS, beside_judge, choose, divide, keep, told_with
 from .search import RankList, View, search
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Restore(Attack):
         def see(people: Paired) -> View:
             return View(Embeddings(evidence.embed(restored(people)).vectors, people.private.identity), people.original)
 
-        chosen = best([AS_IT_IS, *beside_judge("restored", see)], known.choosers)
-        search(replace(evidence, progress=silent), chosen.way.see, out, other_photos=True)
-        keep(out, chosen, known.teachers, steps=self.steps)
+        choice = choose([AS_IT_IS, *beside_judge("restored", see)], known.choosers)
+        search(replace(evidence, progress=silent), choice.way.see, out, other_photos=choice.other_photos.see)
+        keep(out, choice, known.teachers, steps=self.steps)
         picture(known.choosers, restored(known.choosers), out / PICTURE, shown=_SHOWN)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:

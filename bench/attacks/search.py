@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...reports.record import Curve, Score
-from . import control, leakage, openset, other_photo, pairs
+from . import control, fused, leakage, openset, other_photo, pairs
 from .base import Embeddings, Evidence, NotApplicableError, Paired
 from .checks import failed, searchable
 
@@ -42,7 +42,7 @@ def judge(people: Paired) -> View:
 
 
 def search(
-    evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = False, other_photos: bool = False
+    evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = False, other_photos: See | None = None
 ) -> leakage.Found:
     """Rank the source and the person of every released face, look at the control, and write all into the folder `out`.
 
@@ -52,7 +52,7 @@ def search(
         out: gets what `told` reads.
         leave_out_source: search as if each probe's own source were not in the gallery; probes whose person has no
             other image are left out.
-        other_photos: search a second time in that way.
+        other_photos: how the attacker sees people where the sources are left out, to search a second time so.
 
     Raises:
         NotApplicableError: sources are to be left out, and nobody has another image.
@@ -63,16 +63,19 @@ def search(
     asked = _with_another(view) if leave_out_source else np.arange(len(view.probes.identity))
     if not len(asked):
         raise NotApplicableError(
-            f"not measured: each of {len(np.unique(view.gallery.identity))} people has one image, and without its "
+            f"does not apply: each of {len(np.unique(view.gallery.identity))} people has one image, and without its "
             "source no private face has anything to be found by; set min_images: 2"
         )
     found = _ranked(evidence, view, source, asked, leave_out_source=leave_out_source)
     found.write(out)
     if other_photos and len(others := _with_another(view)):
-        other_photo.write(_ranked(evidence, view, source, others, leave_out_source=True), out)
+        known = other_photos(evidence.released)
+        other_photo.write(_ranked(evidence, known, source, others, leave_out_source=True), out)
     probes, gallery = _rows(view.probes, asked), view.gallery
+    if not leave_out_source:
+        fused.search(probes, gallery, out, seed=evidence.seed, progress=evidence.progress)
     own = source[asked] if leave_out_source else None
-    pairs.draw(probes, gallery, own, seed=evidence.seed).write(out)
+    pairs.draw(probes, gallery, own, seed=evidence.seed, within=view.probes is view.gallery).write(out)
     try:
         other = see(evidence.holdout())
         control.compare(probes, other.gallery, found).write(out)
@@ -101,7 +104,7 @@ def told(
     scores, curves = leakage.measures(found, ranks, on, image=image)
     one = searched or found
     more = [*control.scores(out, one, on), *openset.scores(out, one, on), *pairs.scores(out, one, on)]
-    return [*scores, *other_photo.scores(out, on), *more], curves
+    return [*scores, *other_photo.scores(out, on), *fused.scores(out, on), *more], curves
 
 
 def _ranked(
@@ -124,4 +127,6 @@ def _with_another(view: View) -> NDArray[np.int64]:
 
 
 def _rows(faces: Embeddings, rows: NDArray[np.int64]) -> Embeddings:
+    if len(rows) == len(faces.identity):  # all of them, in their order
+        return faces
     return Embeddings(faces.vectors[rows], faces.identity[rows])

@@ -46,7 +46,7 @@ def test_a_secret_order_of_blocks_fools_the_ignorant_and_not_the_aligning_attack
 def test_each_kind_of_map_undoes_the_order_alone(tmp_path: Path, kind: Any) -> None:
     aligned = leak(Alignment(maps=(kind,)), evidence(Shuffled()), tmp_path)
     assert aligned.value > 0.6
-    about = json.loads((tmp_path / CHOSEN).read_text())
+    about = json.loads((tmp_path / CHOSEN).read_text())["with_photo"]
     assert about["way"].startswith(kind)
     assert about["validation"][about["way"]] > about["validation"]["none"]
 
@@ -55,7 +55,7 @@ def test_where_there_is_nothing_to_learn_faces_stay_as_they_are(tmp_path: Path) 
     given = evidence(Original())
     aligned = leak(Alignment(maps=QUICK), given, tmp_path / "a")
     assert aligned.value == 1
-    assert json.loads((tmp_path / "a" / CHOSEN).read_text())["way"] == "none"
+    assert json.loads((tmp_path / "a" / CHOSEN).read_text())["with_photo"]["way"] == "none"
 
 
 def test_nobody_is_found_behind_noise(tmp_path: Path) -> None:

@@ -14,8 +14,19 @@ import numpy as np
 import pytest
 import torch
 from attacked import CPU, Shuffled, both_ways, embed, evidence, leak, roles, scores
-from facebench.bench.attacks.base import AttackError, Embed, Embeddings, NotApplicableError
-from facebench.bench.attacks.choice import AS_IT_IS, CHOSEN, SHARE, Way, best, divide, mixed
+from facebench.bench.attacks.base import AttackError, Embed, Embeddings, NotApplicableError, Paired, untold
+from facebench.bench.attacks.choice import (
+    AS_IT_IS,
+    CHOSEN,
+    SHARE,
+    Way,
+    best,
+    choose,
+    divide,
+    keep,
+    mixed,
+    told_with,
+)  # fmt: skip
 from facebench.bench.attacks.distillation import Distillation
 from facebench.bench.attacks.embedding import embed_all
 from facebench.bench.attacks.ensemble import Ensemble
@@ -25,7 +36,7 @@ from facebench.bench.attacks.membership import Membership
 from facebench.bench.attacks.other_image import OtherImage
 from facebench.bench.attacks.parrot import Parrot
 from facebench.bench.attacks.restore import PICTURE, Restore
-from facebench.bench.attacks.search import View, judge
+from facebench.bench.attacks.search import View, judge, search
 from facebench.bench.checks import bounds, interval_of_chance
 from facebench.bench.judge import network_embed
 from facebench.bench.recognizer import WEIGHTS, Recognizer, train
@@ -76,8 +87,10 @@ def test_a_weak_method_fools_the_ignorant_attacker_and_not_one_who_learns(name: 
     assert learned.value > ignorant.value + 0.3
     assert learned.detail["trained_on_people"] == 49
     assert "of 49 people of role A" in learned.note
-    about = json.loads((tmp_path / "a" / CHOSEN).read_text())
-    assert about["validation"][about["way"]] == max(about["validation"].values()) > about["validation"]["none"]
+    for chosen in ("with_photo", "other_photos"):
+        about = json.loads((tmp_path / "a" / CHOSEN).read_text())[chosen]
+        assert about["reciprocal_rank"][about["way"]] == max(about["reciprocal_rank"].values())
+        assert about["validation"][about["way"]] > about["validation"]["none"]
 
 
 @pytest.mark.parametrize("name", BRIEF)
@@ -86,7 +99,7 @@ def test_nobody_is_found_behind_noise_and_everybody_behind_originals(name: str, 
     low, high = interval_of_chance(behind.chance, behind.n)
     assert low <= behind.value <= high
     assert leak(BRIEF[name], evidence(Original(), learn=learn), tmp_path / "o").value >= 0.95
-    assert json.loads((tmp_path / "o" / CHOSEN).read_text())["way"] == "none"  # nothing to be gained
+    assert json.loads((tmp_path / "o" / CHOSEN).read_text())["with_photo"]["way"] == "none"  # nothing to be gained
 
 
 @pytest.mark.parametrize("name", BRIEF)
@@ -135,6 +148,7 @@ def test_mixed_views_have_the_weighted_mean_of_similarities() -> None:
     seen = [view.probes.vectors[:5] @ view.gallery.vectors[:9].T for view in (one, other)]
     wanted = 0.75 * seen[0] + 0.25 * seen[1]
     assert np.allclose(both.probes.vectors[:5] @ both.gallery.vectors[:9].T, wanted, atol=1e-6)
+    assert both.probes.vectors.dtype == np.float32
     assert mixed(one, other, 0.0) == one
     assert mixed(one, other, 1.0) == other
 
@@ -163,9 +177,73 @@ def test_of_ways_that_find_as_many_the_one_that_ranks_the_others_better_is_taken
     chosen = best([placed(5), placed(2), placed(3)], choosers)
     assert set(chosen.found.values()) == {0.0}
     assert chosen.way.name == "after 2"
-    before = np.roll(np.unique(choosers.original.identity, return_counts=True)[1], -1)  # images of the next person
     place = np.searchsorted(people, choosers.private.identity)
-    assert chosen.rated["after 2"] == pytest.approx((1 / (1 + before[place])).mean())
+    before = np.roll(np.bincount(np.searchsorted(people, choosers.original.identity)), -1)  # images of the next person
+    expected = [(1 / (1 + before[place[place == n]])).mean() for n in range(len(people))]
+    assert chosen.rated["after 2"] == pytest.approx(np.mean(expected))
+
+
+def test_one_person_with_many_photos_does_not_choose_alone() -> None:
+    """Twenty people; a view that finds the one with a hundred photos alone, and one that finds three others."""
+    identity = np.concatenate([np.zeros(100, int), np.arange(1, 21)])
+    axes = np.eye(21, dtype=np.float32)
+    faces = Embeddings(axes[identity], identity)
+    found = {"the one": [0], "three others": [1, 2, 3]}
+    ways = []
+    for name, whom in found.items():
+        seen = axes[np.where(np.isin(identity, whom), identity, (identity + 7) % 21)]
+        ways.append(Way(name, lambda _, seen=seen: View(Embeddings(seen, identity), faces)))  # type: ignore[misc]
+    people = Paired(faces, faces, np.arange(120), Nobody(), Nobody(), untold)
+    chosen = best(ways, people)
+    assert chosen.way.name == "three others"
+    assert chosen.found["the one"] > chosen.found["three others"]
+
+
+def test_to_find_the_photo_is_not_to_know_the_face() -> None:
+    """Two photos a person: a view that knows photos, and one that knows faces a little less well."""
+    rng = np.random.default_rng(0)
+    identity, each = np.repeat(np.arange(30), 2), np.eye(60, dtype=np.float32)
+    faces = Embeddings(each, identity)
+    people = Paired(faces, faces, np.arange(60), Nobody(), Nobody(), untold)
+    person = np.eye(30, dtype=np.float32)[identity]
+    stranger = np.roll(person, 2, axis=0)
+    lost = rng.permutation(60)[:6]
+    person[lost] = stranger[lost]
+    photos = Way("photos", lambda _: View(faces, faces))
+    known = Way(
+        "faces",
+        lambda _: View(Embeddings(person, identity), Embeddings(np.eye(30, dtype=np.float32)[identity], identity)),
+    )
+    choice = choose([photos, known], people)
+    assert (choice.way.name, choice.other_photos.name) == ("photos", "faces")
+    without = choice.about["other_photos"]
+    assert without.found == {"photos": 0, "faces": pytest.approx(0.9)}
+
+
+def test_who_has_no_other_photo_does_not_choose_for_a_search_without_it() -> None:
+    identity = np.array([0, 0, 1])
+    faces = Embeddings(np.eye(3, dtype=np.float32)[[0, 0, 1]], identity)
+    people = Paired(faces, faces, np.arange(3), Nobody(), Nobody(), untold)
+    assert best([AS_IT_IS], people, leave_out_source=True).found == {"none": 1}
+    faces = Embeddings(faces.vectors[1:], identity[1:])
+    alone = Paired(faces, faces, np.arange(2), Nobody(), Nobody(), untold)
+    assert best([AS_IT_IS], alone, leave_out_source=True).rated == {"none": 0}
+
+
+def test_a_way_that_failed_is_told_and_one_that_does_not_apply_is_not(tmp_path: Path) -> None:
+    known = divide(both_ways(Original(), roles()["A"]), 0)
+
+    def refuse(reason: str) -> Way:
+        def see(people: Any) -> View:
+            raise NotApplicableError(reason)
+
+        return Way(reason, see)
+
+    search(evidence(Original()), judge, tmp_path)
+    ways = [AS_IT_IS, refuse("not measured: no memory"), refuse("does not apply: once and for all")]
+    keep(tmp_path, choose(ways, known.choosers), known.teachers)
+    (score,) = [score for score in told_with(tmp_path, [1], "t")[0] if score.measure.headline]
+    assert score.note.endswith("1 other ways could not be tried: not measured: no memory")
 
 
 def test_a_chooser_whom_a_view_does_not_show_is_found_at_no_rank() -> None:
@@ -186,7 +264,7 @@ def test_attackers_who_learn_are_also_told_of_without_the_photo_that_was_release
     OtherImage().run(given, tmp_path / "o")
     without = OtherImage().scores(tmp_path / "o", "o")[0][0]
     told = found["leak@1 other photo"]
-    assert json.loads((tmp_path / CHOSEN).read_text())["way"] == "none"
+    assert json.loads((tmp_path / CHOSEN).read_text())["with_photo"]["way"] == "none"
     assert (told.value, told.n, told.chance) == (without.value, without.n, without.chance)
     assert told.intervals == without.intervals
     assert not told.measure.headline
@@ -231,7 +309,7 @@ def test_an_ensemble_finds_whom_any_of_its_recognizers_finds(tmp_path: Path) -> 
     alone = [union.detail[f"judge {n}"] for n in (1, 2, 3)]
     assert alone[0] == leak(Ignorant(), given, tmp_path / "i").value
     assert max(alone) <= union.value <= sum(alone) + union.detail["together"]
-    assert union.detail["most_of_one"] == max(*alone, union.detail["together"])
+    assert union.detail["most_of_one"] == max(alone)
     assert union.chance == pytest.approx(1 - (1 - 4 / 160) ** 4)
     # what is told beside leak@k is of one search, that of the sum
     assert told["residual"].detail["leak"] == union.detail["together"]

@@ -199,6 +199,21 @@ def test_pairs_are_of_one_person_or_two_and_never_with_a_left_out_source() -> No
     assert (len(seen.genuine), seen.failures) == (17 * 3, 3)
 
 
+def test_two_faces_of_one_set_are_one_pair() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((40, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    faces = Embeddings(vectors, np.repeat(np.arange(10), 4))
+    asked = np.flatnonzero(faces.identity != 3)  # somebody is no probe
+    probes = Embeddings(faces.vectors[asked], faces.identity[asked])
+    drawn = pairs.draw(probes, faces, asked, seed=0, within=True)
+    assert len(drawn.genuine) == 9 * 6
+    assert len(set(drawn.genuine.tolist())) == 9 * 6
+    impostors = [(i, j) for i in asked.tolist() for j in range(i + 1, 40) if faces.identity[i] != faces.identity[j]]
+    expected = sorted(float(vectors[i] @ vectors[j]) for i, j in impostors)
+    assert sorted(drawn.impostor.tolist()) == pytest.approx(expected, abs=1e-6)
+
+
 def test_many_pairs_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "MOST", 50)
     rng = np.random.default_rng(0)

@@ -139,9 +139,11 @@ def test_people_matched_are_counted_once_whatever_their_faces() -> None:
     probes = faces(at(1, 45, 180, 90, 88), range(5))
     probes.vectors[3] = np.nan
     # 45 degrees reach from 45 to both person 0 (40) and 1 (90); a failed probe reaches nobody
-    assert people_matched(probes, gallery, np.cos(np.deg2rad(46))).tolist() == [1, 2, 0, 0, 1]
-    assert people_matched(probes, gallery, np.inf).tolist() == [0] * 5
-    assert people_matched(probes, faces(np.full((2, 2), np.nan), [0, 1]), 0.5).tolist() == [0] * 5
+    matched, by = people_matched(probes, gallery, np.cos(np.deg2rad(46)))
+    assert (matched.tolist(), by.tolist()) == ([1, 2, 0, 0, 1], [2, 2])  # person 2 is not seen
+    assert [found.tolist() for found in people_matched(probes, gallery, np.inf)] == [[0] * 5, [0, 0]]
+    matched, by = people_matched(probes, faces(np.full((2, 2), np.nan), [0, 1]), 0.5)
+    assert (matched.tolist(), by.tolist()) == ([0] * 5, [])
     # of 4 x 4 pairs: 1 with 0, 2 and 40; 45 with all; 180 with none; 88 with 90
     assert match_rate(probes, gallery, np.cos(np.deg2rad(46))) == 8 / 16
     assert match_rate(probes, faces(np.full((2, 2), np.nan), [0, 1]), 0.5) is None
@@ -159,7 +161,8 @@ def matches(generator: Any, holdout: Any, people: tuple[int, int], person: Any =
         "generator": np.asarray(generator), "holdout": np.asarray(holdout), "failed": np.zeros(q, bool),
         "person": np.arange(q) if person is None else np.asarray(person), "generator_people": people[0],
         "holdout_people": people[1], "generator_faces": people[0], "holdout_faces": people[1], "gallery_failures": 0,
-        "each": 1, "threshold": 0.4, "fmr": 1e-3, "impostor_pairs": 40_000, "unseen_fmr": 1e-3, "seed": 0, "note": "",
+        "generator_by": np.zeros(people[0], int), "holdout_by": np.zeros(people[1], int), "each": 1, "threshold": 0.4,
+        "fmr": 1e-3, "impostor_pairs": 40_000, "unseen_fmr": 1e-3, "seed": 0, "note": "",
         **more,
     }  # fmt: skip
     return resemblance.Matches(**given)
@@ -198,6 +201,31 @@ def test_a_negative_difference_is_told_as_it_is() -> None:
         pytest.approx(-3.8415 / 53.8415, abs=1e-4),
         pytest.approx(3.8415 / 53.8415, abs=1e-4),
     )
+
+
+def test_the_interval_knows_that_other_people_may_have_been_held_out() -> None:
+    rng = np.random.default_rng(0)
+    q, people = 400, 60
+    held = rng.random((q, people)) < np.where(np.arange(people) < 3, 0.1, 0.0)  # three whom many faces resemble
+    holdout = held.sum(axis=1)
+    given = {"generator": np.zeros(q, int), "holdout": holdout, "people": (60, 60)}
+    plain = resemblance.memorised(matches(**given), "t")
+    aware = resemblance.memorised(matches(**given, holdout_by=held.sum(axis=0)), "t")
+    assert plain.value == aware.value == pytest.approx(-(holdout > 0).mean())
+    # of sixty others each would be as typical with the same probability
+    draws = -(1 - 0.9 ** rng.binomial(people, 3 / people, 2000))
+    assert 1 <= (aware.detail["sigma_of_people"] or 0) / np.std(draws) < 1.5  # to first order, which is the wider
+    low, high = aware.intervals[0].low, aware.intervals[0].high
+    assert aware.intervals[0].kind == "propagated"
+    assert np.mean([low <= draw <= high for draw in draws]) > 0.9
+    assert np.mean([plain.intervals[0].low <= draw <= plain.intervals[0].high for draw in draws]) < 0.5
+
+
+def test_a_control_too_small_to_show_a_copier_is_told() -> None:
+    few = resemblance.memorised(matches([1] * 5, [0] * 5, (100, 10)), "t")
+    assert few.detail["copier"] == 0.1
+    assert "would be told as 10%; hold out more people" in few.note
+    assert resemblance.memorised(matches([1] * 5, [0] * 5, (20, 10)), "t").note == ""
 
 
 def test_a_generator_that_copies_people_is_told_from_one_that_does_not(tmp_path: Path) -> None:

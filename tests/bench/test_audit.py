@@ -286,4 +286,4 @@ def test_what_an_earlier_version_of_an_attack_made_is_not_called_wrong(
 ) -> None:
     monkeypatch.setattr(Ignorant, "version", 99)
     told = verify(0)
-    assert "attack/ignorant: made by version 3 of the attack, and this is version 99" in told
+    assert "attack/ignorant: made by version 4 of the attack, and this is version 99" in told

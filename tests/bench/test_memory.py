@@ -1,13 +1,14 @@
 """Peaks of memory, of a piece of work and of the stages of a run."""
 
+import json
+import mmap
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from facebench.bench import memory
 from facebench.bench.cli import main
-from facebench.bench.store import Store
+from facebench.bench.store import Store, StoreError
 from facebench.reports import record as results
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
@@ -15,8 +16,10 @@ BLOCK = 300
 
 
 def hold() -> None:
-    """Take 300 MiB, and let go of them."""
-    np.ones(BLOCK << 20, np.uint8)
+    """Take 300 MiB, and let go of them, whatever the allocator does with what is freed."""
+    with mmap.mmap(-1, BLOCK << 20) as block:
+        for page in range(0, BLOCK << 20, mmap.PAGESIZE):
+            block[page] = 1
 
 
 @LINUX
@@ -52,6 +55,15 @@ def test_a_stage_keeps_what_it_took(tmp_path: Path) -> None:
     assert much.peak_mib - little.peak_mib > BLOCK * 0.95
     again = Store(tmp_path).stage("fit", {}, lambda out: None)
     assert (again.cached, again.peak_mib) == (True, much.peak_mib)
+
+
+@pytest.mark.parametrize("peak", ["much", [1], {}], ids=str)
+def test_a_trace_with_an_odd_peak_is_told(tmp_path: Path, peak: object) -> None:
+    kept = Store(tmp_path).stage("fit", {}, lambda out: None)
+    trace = kept.path / "stage.json"
+    trace.write_text(json.dumps({**json.loads(trace.read_text()), "peak_mib": peak}))
+    with pytest.raises(StoreError, match=r"stage.json cannot be read"):
+        Store(tmp_path).stage("fit", {}, lambda out: None)
 
 
 @LINUX

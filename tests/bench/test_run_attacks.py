@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from facebench.bench.attacks.ignorant import Ignorant
+from facebench.bench.attacks.parrot import Parrot
 from facebench.bench.cli import main
 from facebench.bench.config import ALL_ATTACKS, Plan, plan
+from facebench.methods.base import MethodError
 from facebench.reports import record as results
 from facebench.reports.marks import SEARCHES as SEARCHES_OF_THE_BOARD
 
@@ -166,3 +169,19 @@ def test_another_judge_without_its_preprocessing_is_refused_by_name(
 def test_hashes_of_published_records_stay_as_they_were() -> None:
     assert not {"judges", "known_faces"} & Plan().compared().keys()
     assert Plan(known_faces=9).compared()["known_faces"] == 9
+
+
+def test_a_method_that_fails_while_it_is_attacked_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise MethodError("out of memory at /home/somebody")
+
+    monkeypatch.setattr(Parrot, "run", fail)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    assert _run(tmp_path, "--attacks", "ignorant", "parrot") in (0, 1)
+    record = _record(tmp_path)
+    assert record.not_run["parrot"].startswith("not measured: the method failed when the attacker applied it")
+    assert "somebody" not in record.model_dump_json()
+    assert "out of memory at /home/somebody" in caplog.text
+    assert record.versions == {"ignorant": Ignorant.version}

@@ -228,3 +228,47 @@ def test_a_record_is_replaced_whole_and_a_failure_leaves_the_old_one(tmp_path: P
 def test_a_number_that_is_not_finite_is_no_score() -> None:
     with pytest.raises(ValueError, match="finite"):
         record(scores=({"measure": record().scores[0].measure, "on": "lfw", "value": float("nan"), "n": 1},))
+
+
+def without(made: RunRecord, on: str, why: str) -> RunRecord:
+    """The record of a run in which an attack has no result."""
+    scores = tuple(score for score in made.scores if score.on != on)
+    return made.model_copy(update={"scores": scores, "not_run": {on: why}, "attackers": ("other_image",)})
+
+
+def test_an_attack_that_failed_was_not_withstood() -> None:
+    good = record("a", leak=0.3)
+    failed = without(record("b", leak=0.3), "ignorant", "not measured: training diverged")
+    (group,) = board([good, failed])
+    rows = {row.method: row for row in group.rows}
+    assert rows["b"].missing == ("leak@1 on ignorant, seed 0: not measured: training diverged",)
+    assert "incomplete" in rows["b"].marks
+    assert (rows["a"].front, rows["b"].front) == (True, False)
+    assert "|                 - |" in render.markdown((group,))
+    never = without(record("b", leak=0.3), "ignorant", "does not apply: the method works for its own people only")
+    (group,) = board([good, never])
+    rows = {row.method: row for row in group.rows}
+    assert (rows["b"].missing, rows["b"].inapplicable) == ((), ("ignorant",))
+    (group,) = board([record("b", seed=1), failed])  # nor by the seeds on which it was run
+    assert group.rows[0].missing == ("leak@1 on ignorant, seed 0: not measured: training diverged",)
+
+
+def test_an_attack_that_failed_everywhere_counts_as_not_run() -> None:
+    (group,) = board([without(record("b"), "ignorant", "not measured: no memory")])
+    assert "attackers who were not run: ignorant, ensemble, " in render.markdown((group,))
+
+
+def test_a_row_that_an_earlier_version_of_an_attack_made_is_told() -> None:
+    now = record("a", versions={"ignorant": 3, "other_image": 2})
+    before = record("b", leak=0.01, versions={"ignorant": 2, "other_image": 2})
+    unknown = record("c", leak=0.01)
+    (group,) = board([now, before, unknown])
+    rows = {row.method: row for row in group.rows}
+    assert (rows["a"].missing, rows["a"].front) == ((), True)
+    assert rows["b"].missing == ("ignorant: version 2 of the attack, version 3 in other rows; run it again",)
+    assert len(rows["c"].missing) == 2
+    assert "ignorant: an unknown version of the attack" in rows["c"].missing[0]
+    assert not rows["b"].front
+    assert not rows["c"].front
+    (group,) = board([unknown, record("d")])  # nothing is known of any
+    assert not any(row.missing for row in group.rows)

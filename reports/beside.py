@@ -1,0 +1,62 @@
+"""What the worst attacker finds under other conditions than the headline's, told below the board.
+
+The headline searches face by face, and the photo that was made private is in the gallery, as in the paper. Whether
+anybody else has that photo is for the owner of the faces to know, and the number without it can be far lower. That
+private faces of one person are released as such is for the owner, too, and the number for all of them taken together
+can be far higher.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from typing import NamedTuple
+
+from .leaderboard import Row
+from .marks import FUSED, OTHER_PHOTO
+from .record import Measure, Score
+
+CONDITIONS = {
+    OTHER_PHOTO: "where the released photo itself is not in the gallery",
+    FUSED: "by people, all private faces of one taken together",
+}
+"""Measures, and what is said of them."""
+_IGNORANT = ("leak@1", "other_image")
+"""The measure and the attack of one who has other photos and does not know the method."""
+
+
+class Worst(NamedTuple):
+    """Of one row."""
+
+    on: str
+    """Which attack."""
+    measure: Measure
+    mean: float
+    """Over seeds."""
+    sd: float | None
+    """Between seeds; None for one."""
+
+
+def worst(row: Row, name: str) -> Worst | None:
+    """The highest value of a measure over the attacks that have it on every seed; None where none has.
+
+    Args:
+        row: of the board.
+        name: one of `CONDITIONS`; beside attackers who learn, `other_image` searches without the photo, too.
+    """
+    found: dict[str, list[Score]] = defaultdict(list)
+    for record in row.records:
+        for score in record.scores:
+            beside = name == OTHER_PHOTO and (score.measure.name, score.on) == _IGNORANT
+            if (score.measure.name == name or beside) and score.value is not None:
+                found[score.on].append(score)
+    whole = [told for told in found.values() if len(told) == len(row.records)]
+    if all(told[0].measure.name != name for told in whole):
+        return None
+    return max(map(_over_seeds, whole), key=lambda worst: worst.mean)
+
+
+def _over_seeds(told: list[Score]) -> Worst:
+    values = [score.value for score in told if score.value is not None]
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Worst(told[0].on, told[0].measure, statistics.fmean(values), spread)
