@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..methods.base import Method
+from ..reports.beside import CONDITIONS, worst
 from ..reports.group_tables import group_lines
 from ..reports.marks import unasked
 from ..reports.record import RunRecord, Score
@@ -60,7 +61,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
             if score.measure.side == side and score.measure.headline:
                 table.add_row(*[escape(cell) for cell in _cells(score)])
         lines += ["", f"[italic]{title}[/]", table]
-    lines += ["", *map(escape, _not_run(record))]
+    lines += ["", *map(escape, [*_beside(record), *_not_run(record)])]
     lines += [f"[bold red]unreliable[/] {escape(flaw)}" for flaw in record.flaws]
     lines += [escape(line) for line in group_lines(record)]
     made = sum(stage.seconds for stage in record.stages)
@@ -68,6 +69,12 @@ def summary(outcome: Outcome, tracked: str) -> str:
     lines.append(escape(f"record {outcome.path} ({cached})"))
     lines += [escape(f"MLflow {tracked}")] if tracked else []
     return text(*lines) + "\n"
+
+
+def _beside(record: RunRecord) -> list[str]:
+    """The worst leakage under other conditions than the headline's."""
+    told = {says: worst([record], name) for name, says in CONDITIONS.items()}
+    return [f"worst leakage {says}: {found.mean:.1%} ({found.on})" for says, found in told.items() if found]
 
 
 def _not_run(record: RunRecord) -> list[str]:

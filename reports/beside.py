@@ -1,4 +1,4 @@
-"""What the worst attacker finds under other conditions than the headline's, told below the board.
+"""What the worst attacker finds under other conditions than the headline's, told below the board and after a run.
 
 The headline searches face by face, and the photo that was made private is in the gallery, as in the paper. Whether
 anybody else has that photo is for the owner of the faces to know, and the number without it can be far lower. That
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from .leaderboard import Row
 from .marks import FUSED, OTHER_PHOTO
-from .record import Measure, Score
+from .record import Measure, RunRecord, Score
 
 CONDITIONS = {
     OTHER_PHOTO: "where the released photo itself is not in the gallery",
@@ -37,20 +37,20 @@ class Worst(NamedTuple):
     """Between seeds; None for one."""
 
 
-def worst(row: Row, name: str) -> Worst | None:
+def worst(records: Sequence[RunRecord], name: str) -> Worst | None:
     """The highest value of a measure over the attacks that have it on every seed; None where none has.
 
     Args:
-        row: of the board.
+        records: of one method with its parameters, one a seed.
         name: one of `CONDITIONS`; beside attackers who learn, `other_image` searches without the photo, too.
     """
     found: dict[str, list[Score]] = defaultdict(list)
-    for record in row.records:
+    for record in records:
         for score in record.scores:
             beside = name == OTHER_PHOTO and (score.measure.name, score.on) == _IGNORANT
             if (score.measure.name == name or beside) and score.value is not None:
                 found[score.on].append(score)
-    whole = [told for told in found.values() if len(told) == len(row.records)]
+    whole = [told for told in found.values() if len(told) == len(records)]
     if all(told[0].measure.name != name for told in whole):
         return None
     return max(map(_over_seeds, whole), key=lambda worst: worst.mean)

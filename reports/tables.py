@@ -147,7 +147,7 @@ def _beside(group: Group) -> list[str]:
     for name, says in CONDITIONS.items():
         told = []
         for row in group.rows:
-            if found := worst(row, name):
+            if found := worst(row.records, name):
                 spread = "" if found.sd is None else f", sd {number(found.sd, found.measure)}"
                 told.append(f"{code(row.label)} {number(found.mean, found.measure)} ({found.on}{spread})")
         if told:

@@ -1,11 +1,9 @@
 """The worst leakage under other conditions than the headline's."""
 
-from typing import Any
-
 import pytest
 from facebench.reports import render
 from facebench.reports.beside import worst
-from facebench.reports.leaderboard import Row, board
+from facebench.reports.leaderboard import board
 from facebench.reports.marks import FUSED, OTHER_PHOTO
 from facebench.reports.record import Measure, RunRecord, Score
 from made_up import record
@@ -23,24 +21,18 @@ def told(seed: int = 0, **found: float | None) -> RunRecord:
     return made.model_copy(update={"scores": (*others, *more)})
 
 
-def row(*records: Any) -> Row:
-    ((made,),) = [group.rows for group in board(list(records))]
-    return made
-
-
 def test_the_worst_attacker_counts_also_one_who_does_not_know_the_method() -> None:
-    found = worst(row(told(other_image=0.1, parrot=0.3, restore=0.2)), OTHER_PHOTO)
+    found = worst([told(other_image=0.1, parrot=0.3, restore=0.2)], OTHER_PHOTO)
     assert found is not None
     assert (found.on, found.mean, found.sd) == ("parrot", 0.3, None)
-    found = worst(row(told(other_image=0.4, parrot=0.3)), OTHER_PHOTO)
+    found = worst([told(other_image=0.4, parrot=0.3)], OTHER_PHOTO)
     assert found is not None
     assert found.on == "other_image"
 
 
 def test_over_seeds_means_are_compared_and_only_of_attackers_that_every_seed_asked() -> None:
-    found = worst(
-        row(told(0, parrot=0.1, restore=0.2), told(1, parrot=0.4, restore=0.2), told(2, parrot=0.4)), OTHER_PHOTO
-    )
+    seeds = [told(0, parrot=0.1, restore=0.2), told(1, parrot=0.4, restore=0.2), told(2, parrot=0.4)]
+    found = worst(seeds, OTHER_PHOTO)
     assert found is not None
     assert (found.on, found.mean) == ("parrot", pytest.approx(0.3))
     assert found.sd == pytest.approx(0.03**0.5)
@@ -49,7 +41,7 @@ def test_over_seeds_means_are_compared_and_only_of_attackers_that_every_seed_ask
 @pytest.mark.parametrize("found", [{}, {"other_image": 0.2}, {"parrot": None}], ids=str)
 def test_nothing_is_told_where_no_attacker_who_learns_was_asked(found: dict[str, float | None]) -> None:
     made = told(**found)
-    assert worst(row(made), OTHER_PHOTO) is None
+    assert worst([made], OTHER_PHOTO) is None
     assert "not in the gallery" not in render.markdown(board([made]))
 
 
@@ -63,7 +55,7 @@ def test_all_faces_of_a_person_together_are_told_of_every_attacker() -> None:
     made = record("masking")
     measure = Measure(name=FUSED, side="privacy", better="lower", says="found")
     fused = [Score(measure=measure, on=on, value=value, n=40) for on, value in {"ignorant": 0.2, "parrot": 0.1}.items()]
-    found = worst(row(made.model_copy(update={"scores": (*made.scores, *fused)})), FUSED)
+    found = worst([made.model_copy(update={"scores": (*made.scores, *fused)})], FUSED)
     assert found is not None
     assert (found.on, found.mean) == ("ignorant", 0.2)
-    assert worst(row(made), FUSED) is None
+    assert worst([made], FUSED) is None
