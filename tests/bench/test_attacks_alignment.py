@@ -28,6 +28,7 @@ from facebench.methods.noise import Noise
 from facebench.methods.original import Original
 from facebench.reports import record as results
 from facebench.reports.intervals import wilson
+from facebench.reports.marks import OTHER_PHOTO
 
 QUICK: Any = ("procrustes", "ridge")
 """Maps that are learned at once."""
@@ -126,6 +127,7 @@ def test_what_was_kept_and_damaged_is_told(tmp_path: Path) -> None:
         Alignment().scores(tmp_path, "it")
 
 
+@pytest.mark.parametrize(("against", "asked"), [("ignorant", "leak@1"), ("other_image", OTHER_PHOTO)])
 @pytest.mark.parametrize(
     ("method", "ignorant", "aligned", "passed"),
     [
@@ -136,15 +138,19 @@ def test_what_was_kept_and_damaged_is_told(tmp_path: Path) -> None:
         ("original", 1.00, 0.94, False),
     ],
 )
-def test_an_attacker_who_knows_more_and_finds_less_is_broken(method, ignorant, aligned, passed) -> None:
-    measure = results.Measure(name="leak@1", side="privacy", better="lower", says="found")
+def test_an_attacker_who_knows_more_and_finds_less_is_broken(
+    against: str, asked: str, method: str, ignorant: float, aligned: float, *, passed: bool
+) -> None:
+    def measure(name: str) -> results.Measure:
+        return results.Measure(name=name, side="privacy", better="lower", says="found")
+
     given = [
-        results.Score(measure=measure, on=on, value=value, n=1000, intervals=(wilson(round(1000 * value), 1000),))
-        for on, value in (("ignorant", ignorant), ("alignment", aligned))
+        results.Score(measure=measure(name), on=on, value=value, n=1000, intervals=(wilson(round(1000 * value), 1000),))
+        for on, name, value in ((against, "leak@1", ignorant), ("alignment", asked, aligned))
     ]
     (check,) = adaptive_bounds(method, given, ["alignment"])
     assert check.passed is passed
-    assert check.guards == "privacy"
+    assert (check.name, check.guards) == (f"alignment against {against}", "privacy")
     assert adaptive_bounds(method, given[1:], ["alignment"]) == []
 
 
