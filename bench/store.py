@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -227,6 +228,8 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
         trace = json.loads((path / TRACE).read_bytes())
         files, seconds = trace["files"], float(trace["seconds"])
         peak = None if trace.get("peak_mib") is None else float(trace["peak_mib"])
+        if not (math.isfinite(seconds) and math.isfinite(peak or 0)):
+            raise ValueError(f"expected finite costs, got {seconds} and {peak}")
         there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != TRACE}
         if trace["key"] != path.name or set(there) != set(files):
             raise StoreError(

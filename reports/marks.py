@@ -85,5 +85,5 @@ def outdated(records: Sequence[RunRecord], versions: Mapping[str, int]) -> tuple
     for name, version in versions.items():
         made = {record.versions.get(name, 0) for record in records if name in record.attackers}
         if earlier := [f"version {one}" if one else "an unknown version" for one in sorted(made) if one < version]:
-            told.append(f"{name}: {', '.join(earlier)} of the attack, version {version} in other rows; run it again")
+            told.append(f"{name}: {', '.join(earlier)} of the attack, version {version} in other records; run it again")
     return tuple(told)

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...datasets.base import Progress, silent
 from ...reports.marks import FUSED
 from ...reports.record import Measure, Score
 from . import kept
 from .base import Embeddings
 from .checks import failed
-from .leakage import Found, found_by, identity_leak
+from .leakage import beside, found_by
 
 KEPT = "fused.npz"
 MEASURE = Measure(
@@ -40,7 +39,7 @@ def fuse(faces: Embeddings) -> Embeddings:
         return Embeddings(np.where(length > 0, total / length, np.nan).astype(np.float32), people)
 
 
-def search(probes: Embeddings, gallery: Embeddings, out: Path, *, seed: int, progress: Progress = silent) -> None:
+def search(probes: Embeddings, gallery: Embeddings, out: Path, *, seed: int) -> None:
     """Rank every person of the probes in the whole gallery, and keep it in the folder `out`.
 
     Args:
@@ -48,7 +47,6 @@ def search(probes: Embeddings, gallery: Embeddings, out: Path, *, seed: int, pro
         gallery: [N], originals.
         out: gets what `scores` reads.
         seed: of intervals.
-        progress: told of people done.
     """
     from .retrieval import ranks
 
@@ -57,16 +55,10 @@ def search(probes: Embeddings, gallery: Embeddings, out: Path, *, seed: int, pro
     # any image will do for the source: of a person only the rank of the best image is told
     source = order[np.searchsorted(gallery.identity[order], people.identity)]
     lost, lost_image = failed(people, "fused private"), failed(gallery, "original")
-    hits = ranks(people, gallery, source, progress=progress)
+    hits = ranks(people, gallery, source)
     kept.write(found_by(hits, people.identity, lost, lost_image, seed=seed), out / KEPT)
 
 
 def scores(out: Path, on: str) -> list[Score]:
-    """Leak@1 by people instead of by faces; none if it was not asked.
-
-    Raises:
-        AttackError: what was kept is damaged.
-    """
-    if not (out / KEPT).is_file():
-        return []
-    return [identity_leak(kept.read(Found, out / KEPT), 1, on).model_copy(update={"measure": MEASURE})]
+    """Leak@1 by people instead of by faces."""
+    return beside(out / KEPT, MEASURE, on)

@@ -124,6 +124,17 @@ def measures(found: Found, ranks: Sequence[int], on: str, *, image: bool = True)
     return [*scores, pi_link(found, on)], curves
 
 
+def beside(path: Path, measure: Measure, on: str) -> list[Score]:
+    """Leak@1 (identity) of a second search that was kept, under a measure of its own; none if it was not asked.
+
+    Raises:
+        AttackError: what was kept is damaged.
+    """
+    if not path.is_file():
+        return []
+    return [identity_leak(kept.read(Found, path), 1, on).model_copy(update={"measure": measure})]
+
+
 def identity_leak(found: Found, k: int, on: str) -> Score:
     """Leak@k (identity): how often one of the k best candidates is the probe's person.
 

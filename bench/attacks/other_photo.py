@@ -11,7 +11,7 @@ from pathlib import Path
 from ...reports.marks import OTHER_PHOTO
 from ...reports.record import Measure, Score
 from . import kept
-from .leakage import Found, identity_leak
+from .leakage import Found, beside
 
 KEPT = "other_photo.npz"
 MEASURE = Measure(
@@ -28,11 +28,5 @@ def write(found: Found, out: Path) -> None:
 
 
 def scores(out: Path, on: str) -> list[Score]:
-    """Leak@1 (identity) without the sources, of the probes whose person has another image; none if it was not asked.
-
-    Raises:
-        AttackError: what was kept is damaged.
-    """
-    if not (out / KEPT).is_file():
-        return []
-    return [identity_leak(kept.read(Found, out / KEPT), 1, on).model_copy(update={"measure": MEASURE})]
+    """Leak@1 (identity) without the sources, of the probes whose person has another image."""
+    return beside(out / KEPT, MEASURE, on)

@@ -73,7 +73,7 @@ def search(
         other_photo.write(_ranked(evidence, known, source, others, leave_out_source=True), out)
     probes, gallery = _rows(view.probes, asked), view.gallery
     if not leave_out_source:
-        fused.search(probes, gallery, out, seed=evidence.seed, progress=evidence.progress)
+        fused.search(probes, gallery, out, seed=evidence.seed)
     own = source[asked] if leave_out_source else None
     pairs.draw(probes, gallery, own, seed=evidence.seed, within=view.probes is view.gallery).write(out)
     try:

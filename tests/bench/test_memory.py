@@ -57,7 +57,7 @@ def test_a_stage_keeps_what_it_took(tmp_path: Path) -> None:
     assert (again.cached, again.peak_mib) == (True, much.peak_mib)
 
 
-@pytest.mark.parametrize("peak", ["much", [1], {}], ids=str)
+@pytest.mark.parametrize("peak", ["much", [1], {}, float("inf")], ids=str)
 def test_a_trace_with_an_odd_peak_is_told(tmp_path: Path, peak: object) -> None:
     kept = Store(tmp_path).stage("fit", {}, lambda out: None)
     trace = kept.path / "stage.json"

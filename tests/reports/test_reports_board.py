@@ -265,7 +265,7 @@ def test_a_row_that_an_earlier_version_of_an_attack_made_is_told() -> None:
     (group,) = board([now, before, unknown])
     rows = {row.method: row for row in group.rows}
     assert (rows["a"].missing, rows["a"].front) == ((), True)
-    assert rows["b"].missing == ("ignorant: version 2 of the attack, version 3 in other rows; run it again",)
+    assert rows["b"].missing == ("ignorant: version 2 of the attack, version 3 in other records; run it again",)
     assert len(rows["c"].missing) == 2
     assert "ignorant: an unknown version of the attack" in rows["c"].missing[0]
     assert not rows["b"].front
