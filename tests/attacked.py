@@ -20,6 +20,15 @@ CPU = torch.device("cpu")
 SIDE = 16
 
 
+class Inverted(Method):
+    """A colour becomes its opposite: nothing is lost, and a recognizer takes a face for its least similar one."""
+
+    random = False
+
+    def load(self, fitted: Path, *, device: torch.device):
+        return lambda faces, seeds: 255 - faces.flip(1)
+
+
 class Shuffled(Method):
     """Blocks of pixels in a secret order that is the same for every face: invertible, and unlike the original."""
 
