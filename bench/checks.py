@@ -100,8 +100,8 @@ def adaptive_bounds(method: str, scores: Sequence[Score], adaptive: Collection[s
     """Whether attackers who know the method find what the ignorant one finds: less beyond two sigma is a broken attack.
 
     So does what they find without the released photos, held against `other_image`. On `original`, where there is
-    nothing to learn, both have to agree within 5 points. Sigma is that of the two intervals together; without
-    intervals, that of two shares over independent trials.
+    nothing to learn, both have to agree within 5 points; without the photo more may be found, and not less than that.
+    Sigma is that of the two intervals together; without intervals, that of two shares over independent trials.
 
     Args:
         method: its name.
@@ -121,8 +121,10 @@ def adaptive_bounds(method: str, scores: Sequence[Score], adaptive: Collection[s
         passed = score.value >= low - 1e-9
         says = f"expected at least {low:.2%}, what {against} finds less two sigma, got {score.value:.2%}"
         if method == "original":
-            passed = abs(score.value - plain.value) <= 0.05
+            passed = score.value >= plain.value - 0.05 and (measure != "leak@1" or score.value <= plain.value + 0.05)
             says = f"expected {plain.value:.2%} within 5 points, got {score.value:.2%}"
+            if measure != "leak@1":  # a map may well find more than a weak judge where the photo is missing
+                says = f"expected at least {plain.value - 0.05:.2%}, got {score.value:.2%}"
         checks.append(Check(name=f"{name} against {against}", passed=passed, says=says, guards="privacy"))
     return checks
 
