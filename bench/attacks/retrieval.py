@@ -8,12 +8,14 @@ processor's cache, and forgotten. What it takes, and what it would take at hundr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.base import Progress, silent
+from . import blas
 from .base import AttackError, Embeddings
 from .candidates import PROBE_BYTES, Candidates
 from .checks import check_sources, failed
@@ -120,17 +122,27 @@ def ranks(
     )
     asked = np.flatnonzero(~lost_probe)
     asked = asked[np.argsort(probes.identity[asked], kind="stable")]  # people side by side
-    tile = min(tile, n, memory // (4 * STRIP * STRIP_BYTES))
     vectors = np.ascontiguousarray(gallery.vectors, np.float32)
-    done = 0
-    for rows in _blocks(asked, count[asked], tile, vectors.shape[1], memory, block):
+
+    def search(rows: Ints) -> int:
         faces = Embeddings(np.ascontiguousarray(probes.vectors[rows], np.float32), probes.identity[rows])
         own = mates(faces, vectors, lost_image, people, source[rows], leave_out=leave_out_source, tile=tile)
-        search = _Search(own, tile, n, image=not leave_out_source)
-        search.run(faces.vectors, vectors, lost_image, source[rows] if leave_out_source else None)
-        search.tell(found, rows)
-        done += len(rows)
-        progress(done, len(asked))
+        one = _Search(own, tile, n, image=not leave_out_source)
+        one.run(faces.vectors, vectors, lost_image, source[rows] if leave_out_source else None)
+        one.tell(found, rows)
+        return len(rows)
+
+    with blas.threads() as most:
+        threads = min(most, memory // LEAST_MEMORY)
+        memory //= threads
+        tile = min(tile, n, memory // (4 * STRIP * STRIP_BYTES))
+        block = min(block, max(STRIP, -(-len(asked) // threads)))  # none is left without
+        blocks = _blocks(asked, count[asked], tile, vectors.shape[1], memory, block)
+        done = 0
+        with ThreadPoolExecutor(threads, thread_name_prefix="search") as pool:
+            for rows in pool.map(search, blocks):
+                done += rows
+                progress(done, len(asked))
     found.best[:] = np.where(found.neighbours[:, 0] < 0, -1, gallery.identity[found.neighbours[:, 0]])
     return found
 
