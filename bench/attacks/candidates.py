@@ -43,7 +43,7 @@ class Candidates:
         """
         worst = self.similarity[rows, -1]
         if (best > worst).any():
-            better = np.flatnonzero(self._better(similarity, worst[:, None]))  # 2-D `nonzero` takes 12 times as long
+            better = _places(self._better(similarity, worst[:, None]))
             row, column = np.divmod(better, similarity.shape[1])
             self._waiting.append((rows.start + row, start + column, similarity[row, column]))
 
@@ -70,3 +70,12 @@ class Candidates:
             if np.count_nonzero(better) > self.k * len(better):  # the k-th is not alone
                 better &= (similarity > bar) | ((similarity == bar).cumsum(axis=1) <= self.k)
         return better
+
+
+def _places(hits: NDArray[np.bool_]) -> Ints:
+    """Flat places of the few that are true: words of 64 are looked through first, which takes half the time."""
+    if hits.size % 64:
+        return np.flatnonzero(hits)
+    words = np.flatnonzero(np.packbits(hits).view(np.uint64))
+    word, place = np.nonzero(hits.reshape(-1, 64)[words])
+    return words[word] * 64 + place

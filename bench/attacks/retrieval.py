@@ -35,10 +35,12 @@ MEMORY = 2**28
 """Bytes that a search takes beside what it was given and what it gives back."""
 LEAST_MEMORY = 2**24
 
-BLOCK, TILE = 1024, 4096
-"""So many probes and gallery images at once, if memory allows: a product of 16 MiB stays near the cache."""
+BLOCK, TILE = 512, 10240
+"""So many probes and gallery images at once, if memory allows: a product of 20 MiB stays near the cache.
 
-STRIP = 128
+A row must be longer than the 8,192 numbers of `numpy.getbufsize`: shorter ones are copied to be compared with a bar."""
+
+STRIP = 64
 """Probes whose similarities are looked at together."""
 STRIP_BYTES = 32
 """Memory that looking at one similarity takes at most."""
@@ -238,6 +240,8 @@ def _known(similarity: Floats) -> Floats:
 
 
 def _count(hits: NDArray[np.bool_]) -> Ints:
-    """[R], how many of each row; eight to a byte, which takes a quarter of the time of `count_nonzero` by rows."""
-    count: Ints = np.bitwise_count(np.packbits(hits, axis=1)).sum(axis=1, dtype=np.int64)
+    """[R], how many of each row; 64 to a word, which takes a quarter of the time of `count_nonzero` by rows."""
+    bits = np.packbits(hits, axis=1)
+    words = bits if bits.shape[1] % 8 else bits.view(np.uint64)
+    count: Ints = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
     return count
