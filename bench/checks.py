@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Sequence
 from statistics import NormalDist
 
+from ..reports.intervals import BY_CLUSTERS, FEW_HITS
 from ..reports.marks import OTHER_PHOTO
 from ..reports.record import Check, Score
 
@@ -73,7 +74,7 @@ def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
             passed = low - 1e-9 <= score.value <= high + 1e-9
             # blank faces may all resemble the same person: then probes are not independent trials, and those are to be
             # asked who know it, the interval that resamples people and the one that swaps the probes' labels
-            passed |= any(i.low <= score.chance <= i.high for i in score.intervals if i.kind == "cluster-bootstrap")
+            passed |= any(i.low <= score.chance <= i.high for i in score.intervals if i.kind in (BY_CLUSTERS, FEW_HITS))
             lowest, highest = score.detail.get("shuffled_low"), score.detail.get("shuffled_high")
             passed |= lowest is not None and highest is not None and lowest <= score.value <= highest
             checks.append(Check(name=name, passed=passed, says=says, guards="privacy"))

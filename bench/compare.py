@@ -11,6 +11,7 @@ from statistics import fmean
 
 from ..reports import leaderboard
 from ..reports.leaderboard import Group, Row
+from ..reports.marks import newest
 from ..reports.record import Measure, RunRecord, Score
 from . import samples
 from .difference import Difference, of_seed, over_seeds
@@ -45,7 +46,8 @@ class Line:
     by_seed: tuple[Difference, ...]
     """One a seed, in the order of `seeds`."""
     unreliable: bool
-    """Whether a record of either was marked, or failed a sanity bound of this side; then nothing is decided."""
+    """Whether a record of either was marked, failed a sanity bound of this side, or was attacked by an earlier version
+    of the attack than others; then nothing is decided."""
     adjusted: float | None = None
     """The p-value by Holm's method, over all lines of the table that have one."""
 
@@ -161,6 +163,7 @@ def _table(group: Group, pairs: Sequence[tuple[Row, Row]], kept: _Kept) -> Table
         )
     shown = {row.label: row for pair in pairs for row in pair}
     notes += [f"{label} is unreliable: {reason}" for label, row in shown.items() for reason in row.reasons]
+    notes += [f"{label} is incomplete: {lacking}" for label, row in shown.items() for lacking in row.missing]
     return Table(
         group.dataset,
         group.recipe,
@@ -173,6 +176,7 @@ def _table(group: Group, pairs: Sequence[tuple[Row, Row]], kept: _Kept) -> Table
 
 def _lines(group: Group, one: Row, other: Row, kept: _Kept) -> Iterator[Line]:
     first, second = ({record.seed: record for record in row.records} for row in (one, other))
+    versions = newest([record for row in group.rows for record in row.records])
     for on, measure in group.columns:
         if measure.unit != "share":
             continue
@@ -191,7 +195,11 @@ def _lines(group: Group, one: Row, other: Row, kept: _Kept) -> Iterator[Line]:
         yield Line(
             measure, on, one.label, other.label, (values[0], values[1]),
             min(score.n for pair in scored.values() for score in pair), tuple(scored), over_seeds(by_seed), by_seed,
-            any(_flawed(records[seed], measure) for records in (first, second) for seed in scored),
+            any(
+                _flawed(records[seed], measure) or records[seed].versions.get(on, 0) < versions.get(on, 0)
+                for records in (first, second)
+                for seed in scored
+            ),
         )  # fmt: skip
 
 

@@ -90,32 +90,33 @@ def over_seeds(found: Sequence[Difference]) -> Difference:
     The mean varies with the trials and with the seeds, and both are added. The trials' part is, of pairs, that of
     each pair's mean over seeds, since all seeds are put to the same pairs; of probes, the mean of the seeds' own, since
     every seed has people of its own. The seeds' part is the variance between their differences, in which some of the
-    trials' is contained once more: the sum is rather too large. Degrees of freedom are Welch's and Satterthwaite's.
+    trials' is contained once more: the sum is rather too large. Degrees of freedom are one less than seeds: two or
+    three that agree by luck say little of the next, and Satterthwaite's, which rise then, call chance a difference.
 
-    Seeds without trials are left out where others have them. Where none has, the ends of the intervals are averaged,
-    as if they rose and fell together, and nothing is tested.
+    Where a seed has no trials, the ends of the intervals are averaged, as if they rose and fell together, and nothing
+    is tested: what is told of several seeds does not rest on some of them.
 
     Args:
         found: one a seed, at least one.
     """
-    tested = [each for each in found if each.p is not None]
-    seeds = tested or list(found)
-    if len(seeds) == 1:
-        return seeds[0]
-    middle = fmean(each.value for each in seeds)
-    lows = [each.low for each in seeds if each.low is not None]
-    highs = [each.high for each in seeds if each.high is not None]
-    low, high = (fmean(lows), fmean(highs)) if len(lows) == len(highs) == len(seeds) else (None, None)
-    if not tested:
-        return Difference(middle, low, high, None, seeds[0].how)
-    between = variance([each.value for each in seeds]) / len(seeds)
-    total = between + _within(seeds)
-    told = f"t over {len(seeds)} seeds" + (f" of {len(found)}" if len(seeds) < len(found) else "")
+    if len(found) == 1:
+        return found[0]
+    middle = fmean(each.value for each in found)
+    lows = [each.low for each in found if each.low is not None]
+    highs = [each.high for each in found if each.high is not None]
+    low, high = (fmean(lows), fmean(highs)) if len(lows) == len(highs) == len(found) else (None, None)
+    untested = [each.how for each in found if each.p is None]
+    if untested:
+        some = f", {len(untested)} of {len(found)} seeds" if len(untested) < len(found) else ""
+        return Difference(middle, low, high, None, untested[0] + some)
+    between = variance([each.value for each in found]) / len(found)
+    total = between + _within(found)
+    told = f"t over {len(found)} seeds"
     if total <= 0:  # every probe of every seed alike: there is nothing to divide by
-        return Difference(middle, low, high, max(each.p for each in seeds if each.p is not None), told)
+        return Difference(middle, low, high, max(each.p for each in found if each.p is not None), told)
     from scipy.stats import t
 
-    freedom = total**2 * (len(seeds) - 1) / between**2 if between > 0 else math.inf
+    freedom = len(found) - 1
     half = float(t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(total)
     p = float(2 * t.sf(abs(middle) / math.sqrt(total), freedom))
     return Difference(middle, max(-1.0, middle - half), min(1.0, middle + half), p, told)

@@ -92,6 +92,7 @@ def _compared(
     by_seed = {record.seed: record for record in found.records}
     if not any(entry.seed in by_seed for entry in entries):
         yield from _other_seeds(baseline, entries, list(by_seed.values()), found.note)
+        warnings += [told for record in found.records for told in _new(baseline, entries, record)]
         return
     for entry in entries:
         if entry.seed not in by_seed:
@@ -101,7 +102,7 @@ def _compared(
         record = by_seed[entry.seed]
         for kept in entry.scores:
             yield _one(baseline, entry, kept, record, store, found.note, warnings)
-        warnings += _new(baseline, entry, record)
+        warnings += _new(baseline, [entry], record)
     extra = sorted(set(by_seed) - {entry.seed for entry in entries})
     if extra:
         warnings.append(f"{entries[0].method}: seeds {_some(map(str, extra))} are not in the baseline")
@@ -151,12 +152,13 @@ def _other_seeds(
         yield Finding(*place, verdict, _joined(note, why), old, mean, gated.tolerance, gated.unit)
 
 
-def _new(baseline: Baseline, entry: Entry, record: RunRecord) -> list[str]:
+def _new(baseline: Baseline, entries: Sequence[Entry], record: RunRecord) -> list[str]:
     """Scores of gated measures that the baseline does not have."""
     new = [
         f"{score.measure.name} on {score.on}"
         for score in record.scores
-        if score.measure.name in baseline.measures and not entry.score(score.measure.name, score.on)
+        if score.measure.name in baseline.measures
+        and not any(entry.score(score.measure.name, score.on) for entry in entries)
     ]
     return [f"{record.name}: not in the baseline, so not compared: {', '.join(new)}"] if new else []
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..reports.groups import LEAST, NOT_TOLD
-from ..reports.intervals import cluster_bootstrap, wilson
-from ..reports.record import Groups, GroupScore, Interval, Score
+from ..reports.intervals import clustered, wilson
+from ..reports.record import Groups, GroupScore, GroupTable, Interval, Score
 from . import verify
 from .attacks import leakage
 from .group_table import GroupError
@@ -58,16 +58,31 @@ def by_group(steps: Steps, scores: Sequence[Score]) -> Groups | None:
         return None
     found: list[GroupScore] = []
     notes: list[str] = []
+    searched = [score for score in scores if score.measure.name == LEAK]
     if told.faces and steps.method.sourced:
-        found += _leakage(steps, told.faces, [score for score in scores if score.measure.name == LEAK], notes)
+        found += _leakage(steps, told.faces, searched, notes)
+        if not searched:
+            notes.append("leakage by group: not told, since no attack that searches was run")
     elif told.faces:
         notes.append("leakage by group does not apply: no private face was made from an original")
+    tables = {grouping.table.of: grouping.table for grouping in ([told.faces] if told.faces else [])}
+    tables |= {name: grouping.table for name, grouping in told.pairs.items()}
     for name, step in steps.named("verify").items():
+        if name not in told.pairs:
+            continue
+        pairs = verify.read(steps.path(step))
+        tables[name] = _of_all(tables[name], len(pairs.same))
         score = next((one for one in scores if one.on == name and one.measure.name == ACCURACY.name), None)
-        if name in told.pairs and score:
-            found += _accuracy(verify.read(steps.path(step)), told.pairs[name], score)
-    tables = [*([told.faces] if told.faces else []), *told.pairs.values()]
-    return Groups(tables=tuple(grouping.table for grouping in tables), scores=tuple(found), notes=tuple(notes))
+        if score is None:
+            notes.append(f"accuracy by group on {name}: not told, since {ACCURACY.name} is not among the metrics")
+            continue
+        found += _accuracy(pairs, told.pairs[name], score)
+    return Groups(tables=tuple(tables.values()), scores=tuple(found), notes=tuple(notes))
+
+
+def _of_all(table: GroupTable, pairs: int) -> GroupTable:
+    """The table with the pairs that follow the last one it names; of a shorter table they are not told."""
+    return table.model_copy(update={"untold": max(table.untold, pairs - table.told)})
 
 
 def _leakage(steps: Steps, told: Grouping, scores: Iterable[Score], notes: list[str]) -> Iterator[GroupScore]:
@@ -136,9 +151,7 @@ def leak_by_group(attacked: Attacked, column: Column, score: Score) -> Iterator[
         bounds: tuple[Interval, ...] = ()
         note = _few(n)
         if n >= LEAST:
-            bounds = (wilson(count, n),)
-            if 0 < count < n and people > 1:
-                bounds = (cluster_bootstrap(hit.astype(np.float64), person, seed=attacked.seed), *bounds)
+            bounds = clustered(hit, person, seed=attacked.seed)
             if people < FEW_PEOPLE:
                 note = f"{people} people: with fewer than {FEW_PEOPLE} the interval is too narrow"
         value = score.model_copy(

@@ -31,7 +31,8 @@ def make(
         previous: the baseline that this one replaces; its tolerances and its waived bounds stay.
 
     Raises:
-        BaselineError: a record failed a sanity bound that is not waived, has nothing to gate, or a tolerance is wrong.
+        BaselineError: a record failed a sanity bound that is not waived or was marked as unreliable, has nothing to
+            gate, or a tolerance is wrong.
     """
     waived = sorted({*waived, *(previous.waived if previous else ())})
     _refuse_failed(records, waived)
@@ -77,6 +78,12 @@ def make(
 
 
 def _refuse_failed(records: Sequence[RunRecord], waived: Sequence[str]) -> None:
+    marked = next((record for record in records if record.unreliable), None)
+    if marked:
+        raise BaselineError(
+            f"record {marked.name}: it was marked as unreliable ({marked.unreliable}), and makes no baseline: move the "
+            "record out of the folder"
+        )
     failed = [(r, c) for r in records for c in r.checks if not c.passed and c.name not in waived]
     if failed:
         record, check = failed[0]

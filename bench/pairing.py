@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..reports.record import RunRecord, plain
@@ -30,10 +31,25 @@ def match(entry: Entry, records: Sequence[RunRecord], baseline: Baseline) -> Mat
     The method's parameters may have changed since the baseline, and that is gated too: what a changed default costs is
     a question for a gate. Where there are records with the baseline's own parameters, these are the ones.
     """
+    found = _match(entry, records, baseline)
+    if found.problem:
+        return found
+    seeds = Counter(record.seed for record in found.records)
+    twice = sorted(record.name for record in found.records if seeds[record.seed] > 1)
+    if not twice:
+        return found
+    return replace(
+        found, problem=f"expected one record of each seed, got {', '.join(twice[:5])}; leave one in the folder"
+    )
+
+
+def _match(entry: Entry, records: Sequence[RunRecord], baseline: Baseline) -> Match:
     same = [record for record in records if record.method == entry.method]
     if not same:
         return Match(problem="there is no record of this method")
     fit = [r for r in same if (r.recipe_hash, r.data_hash) == (entry.recipe_hash, entry.data_hash)]
+    # equal recipes and data may go by other names: those of the entry's own are meant where there are any
+    fit = [r for r in fit if (r.dataset, r.recipe) == (entry.dataset, entry.recipe)] or fit
     if not fit:
         near = [r for r in same if (r.dataset, r.recipe) == (entry.dataset, entry.recipe)] or same
         return Match(tuple(near), "not-comparable", _differs(entry, near[-1]))

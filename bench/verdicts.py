@@ -46,6 +46,8 @@ def unmeasured(record: RunRecord, score: Score | None, gated: Gated, waived: Seq
     """Why a record has no number that can be relied on; empty where it has one."""
     if score is None:
         return record.not_run.get(on, "") or "the record has no such score"
+    if record.unreliable:
+        return f"the record was marked as unreliable: {record.unreliable}"
     failed = [
         f"{check.name}: {check.says}"
         for check in record.checks

@@ -8,7 +8,9 @@ Source: Wang et al., FaceMAE, arXiv 2205.11090, abstract: the error rate falls b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from .compared import Errors, error_ratio
@@ -53,7 +55,8 @@ class Comparison:
     ratios: tuple[Ratio, ...]
     """One a verification set, and their mean where there are several."""
     leakage: Leakage
-    """The claimant's worst leakage against the other's, by the values without their intervals."""
+    """The claimant's worst leakage against the other's, by the values without their intervals: of the attacks that both
+    were put to, over the seeds that both have. Not measured where the worst attack on one was not made on the other."""
     leaks: tuple[float | None, float | None]
     """Both, the claimant's first."""
     unreliable: tuple[str, ...]
@@ -110,13 +113,13 @@ def _compare(row: Row, other: Row, measure: str) -> Comparison:
     ratios = [_ratio(pair[0].on, [pair]) for pair in pairs]
     if len(pairs) > 1:
         ratios.append(_ratio("mean", pairs))
-    leaks = tuple(None if r.worst is None else r.worst.mean for r in (row, other))
+    leakage, leaks = _leakage(row, other)
     return Comparison(
         other=other.label,
         prior=other.method in PRIORS,
         ratios=tuple(ratios),
-        leakage=_leakage(row, other),
-        leaks=(leaks[0], leaks[1]),
+        leakage=leakage,
+        leaks=leaks,
         unreliable=tuple(r.label for r in (row, other) if r.reasons or r.missing),
     )
 
@@ -137,12 +140,25 @@ def _errors(cell: Cell, seeds: list[int]) -> Errors:
     return Errors(tuple(1 - by_seed[seed] for seed in seeds), cell.n)
 
 
-def _leakage(row: Row, other: Row) -> Leakage:
+def _leakage(row: Row, other: Row) -> tuple[Leakage, tuple[float | None, float | None]]:
+    """How the worst leakage of two rows compares, and both: of equal attackers and equal seeds."""
     if row.sourced != other.sourced:
-        return "of another kind"
-    if row.worst is None or other.worst is None:
-        return "not measured"
-    return "no more" if row.worst.mean <= other.worst.mean else "more"
+        return "of another kind", (row.worst.mean if row.worst else None, other.worst.mean if other.worst else None)
+    both = [{(cell.on, cell.measure.name): cell for cell in each.leaks} for each in (row, other)]
+    worst = {(each.worst.on, each.worst.measure.name) for each in (row, other) if each.worst}
+    if not worst or any(key not in cells for key in worst for cells in both):
+        return "not measured", (None, None)
+    pairs = [(both[0][key], both[1][key]) for key in both[0].keys() & both[1].keys()]
+    if not all(set(one.seeds) & set(two.seeds) for one, two in pairs):
+        return "not measured", (None, None)
+    first = max(_over(one, two.seeds) for one, two in pairs)
+    second = max(_over(two, one.seeds) for one, two in pairs)
+    return ("no more" if first <= second else "more"), (first, second)
+
+
+def _over(cell: Cell, seeds: Sequence[int]) -> float:
+    """The mean over those seeds that are among some."""
+    return fmean(value for seed, value in zip(cell.seeds, cell.values, strict=True) if seed in seeds)
 
 
 def _verdict(best: Comparison) -> tuple[bool | None, str]:

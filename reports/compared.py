@@ -63,7 +63,8 @@ def error_ratio(first: Sequence[Errors], second: Sequence[Errors]) -> tuple[floa
     is that of two independent samples, by the delta method: the same pairs are put to both, and pairs that are hard
     for one are hard for the other, so it is rather too wide. It is not divided by the number of seeds, because all
     seeds are put to the same pairs. The seeds' part is that of paired differences, with Student's t; degrees of
-    freedom of the sum are Welch's and Satterthwaite's. With one seed there is the pairs' part alone.
+    freedom of the sum are Welch's and Satterthwaite's, and of two seeds one: two that agree by luck would give many,
+    and the interval cover nine times in ten. With one seed there is the pairs' part alone.
 
     Source: Katz et al., Obtaining confidence intervals for the risk ratio, Biometrics 34 (1978); Satterthwaite, An
     approximate distribution of estimates of variance components, Biometrics Bulletin 2 (1946).
@@ -83,7 +84,10 @@ def error_ratio(first: Sequence[Errors], second: Sequence[Errors]) -> tuple[floa
     pairs = sum(_relative_variance(sets) for sets in (first, second))
     spread = math.fsum((log - middle) ** 2 for log in logs) / (seeds - 1) / seeds if seeds > 1 else 0.0
     tail = (1 + LEVEL) / 2
-    quantile = stdtrit((spread + pairs) ** 2 * (seeds - 1) / spread**2, tail) if spread > 0 else ndtri(tail)
+    if seeds == 2:
+        quantile = stdtrit(1, tail)
+    else:
+        quantile = stdtrit((spread + pairs) ** 2 * (seeds - 1) / spread**2, tail) if spread > 0 else ndtri(tail)
     half = float(quantile) * math.sqrt(spread + pairs)
     kind = "delta method over pairs" + (f", t over {seeds} paired seeds" if seeds > 1 else "")
     return math.exp(middle), Interval(low=math.exp(middle - half), high=math.exp(middle + half), level=LEVEL, kind=kind)

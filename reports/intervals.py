@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from .record import Interval
 
+_FEW = 10
+"""With a hit, or a miss, in fewer clusters the bootstrap alone is not relied on."""
+BY_CLUSTERS = "cluster-bootstrap"
+FEW_HITS = "cluster-bootstrap or wilson, the wider"
 _AT_ONCE = 500_000
 """So many draws are held in memory at once."""
 
@@ -70,7 +74,7 @@ def cluster_bootstrap(
     means = resampled_means(values, clusters, seed=seed, resamples=resamples)
     # sums of floats may leave [0, 1] by a rounding error
     low, high = np.clip(np.quantile(means, [(1 - level) / 2, (1 + level) / 2]), 0, 1).tolist()
-    return Interval(low=low, high=high, level=level, kind="cluster-bootstrap")
+    return Interval(low=low, high=high, level=level, kind=BY_CLUSTERS)
 
 
 def resampled_means(
@@ -97,7 +101,10 @@ def resampled_means(
 def clustered(values: NDArray[Any], clusters: NDArray[np.int64], *, seed: int) -> tuple[Interval, ...]:
     """Intervals for the mean of values that come in clusters: by clusters first, Wilson's beside it for hits.
 
-    Wilson's stands alone where every resample would be the same: no hit, nothing but hits, or one cluster.
+    Wilson's stands alone where every resample would be the same: no hit, nothing but hits, or one cluster. Where fewer
+    than ten clusters have a hit, or a miss, the first reaches as far as either: the bootstrap knows no clusters but
+    those that it saw, and of rare hits it lies too low. Over 280 people of six probes, three in a thousand of which are
+    found, the truth lay above it in a tenth of all draws, and in a fifth where a person's probes are alike.
 
     Args:
         values: [N], at least one, from 0 to 1, or hits.
@@ -109,7 +116,11 @@ def clustered(values: NDArray[Any], clusters: NDArray[np.int64], *, seed: int) -
     plain = (wilson(round(total), n),) if np.isin(values, (0, 1)).all() else ()
     if total in (0, n) or (clusters == clusters[0]).all():
         return plain
-    return (cluster_bootstrap(values, clusters, seed=seed), *plain)
+    made = cluster_bootstrap(values, clusters, seed=seed)
+    if plain and min(len(np.unique(clusters[values == one])) for one in (0, 1)) < _FEW:
+        low, high = min(made.low, plain[0].low), max(made.high, plain[0].high)
+        made = made.model_copy(update={"low": low, "high": high, "kind": FEW_HITS})
+    return (made, *plain)
 
 
 def _check(level: float, what: str) -> None:

@@ -53,7 +53,7 @@ class Interval(Closed):
     high: FiniteFloat
     level: FiniteFloat = 0.95
     kind: str
-    """How it was made: `wilson`, `cluster-bootstrap`, `fold-sd`."""
+    """How it was made: `wilson`, `cluster-bootstrap`, the wider of both, `fold-sd`."""
 
 
 class Score(Closed):

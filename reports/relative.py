@@ -37,10 +37,11 @@ class Relative(NamedTuple):
 def relative(group: Group) -> list[Relative | None]:
     """Of each row of a group, in the order of the rows.
 
-    None where the row, `original` or chance has no number, or `original` is not clearly better than chance: its
-    interval, or its mean less two standard deviations over seeds, does not lie above it.
+    None where the row, `original` or chance has no number, or `original` is not clearly better than chance, over all
+    its seeds or over those that the row has, too: its interval, or its mean less two standard deviations over seeds,
+    does not lie above it.
     """
-    keys = sets(group)
+    keys = [key for key in sets(group) if any(key in row.cells for row in group.rows)]
     uppers = [row for row in group.rows if row.method == UPPER and row.utility is not None]
     chances = [row.cells[key].chance for row in uppers[:1] for key in keys]
     if group.main is None or group.main.better != "higher" or not uppers or None in chances:
@@ -55,15 +56,17 @@ def relative(group: Group) -> list[Relative | None]:
     return [None if row.utility is None else _relative(row, upper, keys, chance) for row in group.rows]
 
 
-def _relative(row: Row, upper: Row, keys: Sequence[Key], chance: float) -> Relative:
+def _relative(row: Row, upper: Row, keys: Sequence[Key], chance: float) -> Relative | None:
     shared = tuple(seed for seed in row.seeds if _has(row, seed, keys) and _has(upper, seed, keys))
     own, bound = (_by_seed(each, shared, keys) for each in (row, upper))
     if not shared:
         own, bound = [row.utility or 0.0], [upper.utility or 0.0]
-    above = fmean(bound) - chance
-    value = (fmean(own) - chance) / above
     if row is upper:
         return Relative(1.0, None, None, None, shared)
+    if shared and not _clear(upper, shared, keys, bound, chance):  # it is over all of its seeds, and not over these
+        return None
+    above = fmean(bound) - chance
+    value = (fmean(own) - chance) / above
     if len(shared) > 1:
         ratios = [(one - chance) / (top - chance) for one, top in zip(own, bound, strict=True) if top > chance]
         return Relative(value, None, None, stdev(ratios) if len(ratios) == len(shared) else None, shared)
@@ -84,12 +87,19 @@ def _by_seed(row: Row, seeds: Sequence[int], keys: Sequence[Key]) -> list[float]
 
 def _half(row: Row, upper: Row, seed: int, keys: Sequence[Key], value: float, above: float) -> float | None:
     """Half-width of the ratio at one seed, from the intervals of both rows' scores."""
-    halves = []
-    for each in (row, upper):
-        record = next(record for record in each.records if record.seed == seed)
-        scores = [record.score(measure, on) for on, measure in keys]
-        ends = [score.intervals[0] for score in scores if score and score.intervals]
-        if len(ends) < len(keys):
-            return None
-        halves.append(math.hypot(*((end.high - end.low) / 2 for end in ends)) / len(keys))
-    return math.hypot(halves[0], value * halves[1]) / above
+    one, other = _reach(row, seed, keys), _reach(upper, seed, keys)
+    return None if one is None or other is None else math.hypot(one, value * other) / above
+
+
+def _reach(row: Row, seed: int, keys: Sequence[Key]) -> float | None:
+    """Half-width of the interval of a row's mean over sets at one seed."""
+    record = next(record for record in row.records if record.seed == seed)
+    scores = [record.score(measure, on) for on, measure in keys]
+    ends = [score.intervals[0] for score in scores if score and score.intervals]
+    return math.hypot(*((end.high - end.low) / 2 for end in ends)) / len(keys) if len(ends) == len(keys) else None
+
+
+def _clear(upper: Row, seeds: Sequence[int], keys: Sequence[Key], values: Sequence[float], chance: float) -> bool:
+    """Whether `original` is clearly better than chance at some seeds."""
+    reach = 2 * stdev(values) if len(values) > 1 else _reach(upper, seeds[0], keys) or 0.0
+    return fmean(values) - reach > chance

@@ -14,8 +14,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from ...reports.intervals import cluster_bootstrap, wilson
-from ...reports.record import Curve, Interval, Measure, Score
+from ...reports.intervals import clustered
+from ...reports.record import Curve, Measure, Score
 from .base import Attack, AttackError, Embeddings, Evidence
 from .checks import SOURCED, synthetic
 from .matching import draw, genuine_pairs, threshold
@@ -100,16 +100,12 @@ class Consistency(Attack):
         if note:
             return [Score(measure=measure, on=name, value=None, n=n, chance=self.far, detail=detail, note=note)], []
         accepted = similarity > at  # NaN compares false
-        counted = wilson(int(accepted.sum()), n)
-        intervals: tuple[Interval, ...] = (counted,)
-        if 0 < accepted.sum() < n and (person != person[0]).any():
-            intervals = (cluster_bootstrap(accepted.astype(np.float64), person, seed=seed), counted)
         score = Score(
             measure=measure,
             on=name,
             value=float(accepted.mean()),
             n=n,
-            intervals=intervals,
+            intervals=clustered(accepted, person, seed=seed),
             chance=self.far,
             detail={"threshold": at, **detail},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from facebench.bench.attacks.dsys import d_sys, null
 from facebench.bench.attacks.leakage import Found, shuffled
 from facebench.bench.attacks.openset import Strangers
 from facebench.bench.attacks.retrieval import ranks
+from facebench.reports.intervals import wilson
 from scipy.stats import mannwhitneyu
 
 
@@ -240,3 +242,48 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
         (tmp_path / module.KEPT).write_bytes(b"PK\x03\x04 broken")
         with pytest.raises(AttackError, match="run with --force attack"):
             module.scores(tmp_path, found([1], [0.9]), "it")
+
+
+@pytest.mark.parametrize(("n", "bins"), [(250, 25), (5000, 100), (20_000, 100)])
+def test_d_sys_is_the_papers_sum_over_its_bins(n: int, bins: int) -> None:
+    random = np.random.default_rng(4)
+    mated, others = random.normal(1, 1, n), random.normal(0, 1, 2 * n)
+    edges = np.linspace(min(mated.min(), others.min()), max(mated.max(), others.max()), bins + 1)
+    p, q = np.histogram(mated, edges)[0] / n, np.histogram(others, edges)[0] / (2 * n)
+    expected = 0.0
+    for mine, theirs in zip(p, q, strict=True):
+        ratio = mine / theirs if theirs else np.inf if mine else 0.0
+        if ratio > 1:
+            expected += mine * (1 if np.isinf(ratio) else 2 * ratio / (1 + ratio) - 1)
+    assert d_sys(mated, others) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("hits", "each"), [(160, 0.1), (400, 0.1), (0, 0.25), (160, 0.0)])
+def test_the_residuals_interval_propagates_both_shares(hits: int, each: float, tmp_path: Path) -> None:
+    q = 400
+    searched = found([1] * hits + [2] * (q - hits), [0.9] * q)
+    control.Control(np.full(q, each), np.array([each / 2, each / 2]), chance=0.05).write(tmp_path)
+    (score,) = control.scores(tmp_path, searched, "it")
+    a, c = hits / q, each
+    width_a, width_c = (wilson(round(share * q), q) for share in (a, c))
+    sigma_a, sigma_c = ((width.high - width.low) / 2 for width in (width_a, width_c))  # both times z
+    half = math.hypot(sigma_a / (1 - c), sigma_c * (a - 1) / (1 - c) ** 2)
+    value = (a - c) / (1 - c)
+    assert score.value == pytest.approx(value)
+    (interval,) = score.intervals
+    assert (interval.low, interval.high) == pytest.approx((max(-1, value - half), min(1, value + half)))
+    assert score.detail["control_sigma"] == pytest.approx(math.sqrt(0.05 * 0.95 / q))
+
+
+def test_hold_out_people_of_whom_one_resembles_everybody_make_the_control_uncertain(tmp_path: Path) -> None:
+    control.Control(np.full(100, 0.1), np.array([0.1, 0.0, 0.0, 0.0]), chance=0.05).write(tmp_path)
+    (score,) = control.scores(tmp_path, found([2] * 100, [0.9] * 100), "it")
+    # four people, whose shares have a standard deviation of .05: their sum has one of .1
+    assert score.detail["control_sigma"] == pytest.approx(math.hypot(0.1, math.sqrt(0.05 * 0.95 / 100)))
+
+
+def test_where_everybody_stands_in_for_everybody_there_is_no_residual(tmp_path: Path) -> None:
+    control.Control(np.ones(3), np.array([1.0]), chance=0.5).write(tmp_path)
+    (score,) = control.scores(tmp_path, found([1, 1, 1], [0.9] * 3), "it")
+    assert score.value is None
+    assert "nothing is left to find" in score.note

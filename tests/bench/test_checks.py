@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from facebench.bench.checks import bounds, interval_of_chance, judge_on_clear_pairs
+from facebench.bench.checks import (
+    adaptive_bounds,
+    bounds,
+    control_bounds,
+    interval_of_chance,
+    judge_on_clear_pairs,
+)
+from facebench.reports.marks import OTHER_PHOTO
 from facebench.reports.record import Interval, Measure, Score
 from scipy.stats import binom
 
@@ -53,3 +60,53 @@ def test_a_judge_that_recognizes_nobody_fails() -> None:
     assert not judge_on_clear_pairs({"lfw": 0.6, "agedb_30": 0.95}).passed
     assert not judge_on_clear_pairs({"lfw": None}).passed
     assert not judge_on_clear_pairs({}).passed
+
+
+@pytest.mark.parametrize(("name", "against"), [("leak@1", "ignorant"), (OTHER_PHOTO, "other_image")])
+@pytest.mark.parametrize(("value", "passed"), [(0.46, True), (0.45, False), (0.9, True)])
+def test_who_knows_the_method_finds_no_less_than_who_does_not(
+    name: str, against: str, value: float, passed: bool
+) -> None:
+    """Of 1,000 independent trials .5 has a sigma of .0158, as .45 has nearly: two of both together are .0447."""
+    scores = [_score("leak@1", 0.5, on=against), _score(name, value, on="parrot")]
+    (check,) = adaptive_bounds("masking", scores, ["parrot"])
+    assert (check.name, check.passed, check.guards) == (f"parrot against {against}", passed, "privacy")
+    half = 1.959964 * 0.0158
+    bounds_of = [Interval(low=v - half, high=v + half, kind="cluster-bootstrap") for v in (0.5, value)]
+    scores = [s.model_copy(update={"intervals": (i,)}) for s, i in zip(scores, bounds_of, strict=True)]
+    assert adaptive_bounds("masking", scores, ["parrot"])[0].passed is passed
+
+
+@pytest.mark.parametrize(
+    ("name", "against", "value", "passed"),
+    [
+        ("leak@1", "ignorant", 0.94, True),
+        ("leak@1", "ignorant", 0.96, False),
+        ("leak@1", "ignorant", 0.86, True),
+        ("leak@1", "ignorant", 0.84, False),
+        (OTHER_PHOTO, "other_image", 0.84, False),
+        (OTHER_PHOTO, "other_image", 0.99, True),
+    ],
+)
+def test_on_originals_there_is_nothing_to_learn(name: str, against: str, value: float, passed: bool) -> None:
+    scores = [_score("leak@1", 0.9, on=against), _score(name, value, on="alignment")]
+    (check,) = adaptive_bounds("original", scores, ["alignment"])
+    assert check.passed is passed
+
+
+def test_attackers_who_were_not_run_or_have_no_number_are_not_held_to_anything() -> None:
+    plain = _score("leak@1", 0.5)
+    assert adaptive_bounds("masking", [plain], ["parrot"]) == []
+    nothing = _score("leak@1", 0.5, on="parrot").model_copy(update={"value": None})
+    assert adaptive_bounds("masking", [plain, nothing], ["parrot"]) == []
+
+
+@pytest.mark.parametrize(("rate", "passed"), [(0.01, True), (0.04, True), (0.05, False)])
+def test_people_who_are_behind_no_face_are_found_by_chance_only(rate: float, passed: bool) -> None:
+    detail = {"control": rate, "control_chance": 0.01, "control_sigma": 0.01}
+    (check,) = control_bounds([_score("residual", 0.3, on="parrot", detail=detail)])
+    assert (check.name, check.passed, check.guards) == ("control on parrot", passed, "privacy")
+    assert "at most 4.00%" in check.says
+    for lacking in detail:
+        partly = {key: value for key, value in detail.items() if key != lacking}
+        assert control_bounds([_score("residual", 0.3, detail=partly)]) == []

@@ -151,18 +151,45 @@ def test_without_the_store_no_p_value_is_made_up(store: Path, tmp_path: Path, ca
 
 
 def test_seeds_that_both_have_become_one_comparison(tmp_path: Path, capsys) -> None:
-    records = [_scored("masking", *_similar(seed, 0.3), tmp_path, seed) for seed in (0, 1, 2)]
-    records += [_scored("blur", *_similar(seed + 50, 0.8), tmp_path, seed) for seed in (1, 2, 3)]
+    records = [_scored("masking", *_similar(seed, 0.3), tmp_path, seed) for seed in (0, 1, 2, 3)]
+    records += [_scored("blur", *_similar(seed + 50, 0.8), tmp_path, seed) for seed in (1, 2, 3, 4)]
     for each in records:
         results.write(each, tmp_path / "records")
     rows = _rows(capsys, "--store", tmp_path)
-    assert [row["seed"] for row in rows] == ["all", 1, 2]
+    assert [row["seed"] for row in rows] == ["all", 1, 2, 3]
     whole, *seeds = rows
     assert whole["difference"] == pytest.approx(np.mean([row["difference"] for row in seeds]))
-    assert whole["how"] == "t over 2 seeds"
+    assert whole["how"] == "t over 3 seeds"
     assert whole["p_holm"] == whole["p"] < 0.05  # the only one that counts
     assert whole["better"] == "blur"
-    assert [row["p_holm"] for row in seeds] == [None, None]
+    assert [row["p_holm"] for row in seeds] == [None, None, None]
+
+
+def test_a_seed_without_kept_trials_leaves_several_seeds_undecided(tmp_path: Path, capsys) -> None:
+    """Else a number of one training would stand beside the values of three, and might say the opposite."""
+    for seed in (0, 1, 2):
+        results.write(_scored("blur", *_similar(seed + 50, 0.8), tmp_path, seed), tmp_path / "records")
+        kept = tmp_path if seed == 0 else tmp_path / "gone"
+        results.write(_scored("masking", *_similar(seed, 0.3), kept, seed), tmp_path / "records")
+    whole, *_ = _rows(capsys, "--store", tmp_path)
+    assert (whole["seed"], whole["p"], whole["better"]) == ("all", None, "")
+    assert whole["how"].endswith("2 of 3 seeds")
+    assert whole["difference"] == pytest.approx(whole["value_first"] - whole["value_second"])
+
+
+def test_numbers_of_different_versions_of_an_attack_decide_nothing(tmp_path: Path) -> None:
+    pairs = _similar(0, 0.2), _similar(1, 0.9)
+    for versions, better in (((4, 4), True), ((3, 4), False), ((4, 3), False)):
+        store = tmp_path / "-".join(map(str, versions))
+        records = [
+            _scored(method, *pair, store).model_copy(update={"versions": {"lfw": version}, "attackers": ("lfw",)})
+            for method, pair, version in zip(("masking", "blur"), pairs, versions, strict=True)
+        ]
+        (table,) = compare(records, store)
+        (line,) = table.lines
+        assert line.adjusted is not None
+        assert bool(line.better) is better
+        assert any("version 3 of the attack" in note for note in table.notes) is not better
 
 
 def test_methods_without_a_seed_in_common_are_told_and_not_compared(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from facebench.bench.cli import main
 from facebench.reports import record as results
-from facebench.reports.record import Check, RunRecord
+from facebench.reports.record import Check, RunRecord, Unreliable, sealed
 from made_up import record
 
 Gate = Callable[..., tuple[int, dict]]
@@ -305,3 +305,37 @@ def test_what_the_baseline_lacks_is_told(gate: Gate) -> None:
     code, shown = gate(record(), record("blur"))
     assert code == 0
     assert any("lfw-quick-blur-0" in warning for warning in shown["warnings"])
+
+
+def test_what_the_baseline_lacks_is_told_of_other_seeds_too(gate: Gate) -> None:
+    gate(record(seed=0), options=UPDATE)
+    more = record(seed=5)
+    score = more.scores[1].model_copy(update={"on": "parrot", "value": 0.9})
+    code, shown = gate(sealed(more.model_copy(update={"scores": (*more.scores, score)})))
+    assert code == 0
+    assert any("not in the baseline, so not compared: leak@1 on parrot" in told for told in shown["warnings"])
+
+
+def test_a_record_that_was_marked_as_unreliable_measures_nothing_and_makes_no_baseline(gate: Gate) -> None:
+    gate(record(leak=0.1), options=UPDATE)
+    marked = sealed(record(leak=0.02).model_copy(update={"unreliable": Unreliable(reason="the judge leaked")}))
+    code, shown = gate(marked)
+    assert code == 2
+    assert set(_verdicts(shown).values()) == {"not-measured"}
+    assert "the judge leaked" in shown["findings"][0]["why"]
+    code, told = gate(marked, options=UPDATE)
+    assert code == 2
+    assert "marked as unreliable (the judge leaked)" in " ".join(told["error"].split())
+
+
+def test_two_records_of_one_seed_are_told_apart_by_the_recipes_name_or_not_at_all(gate: Gate) -> None:
+    gate(record(), options=UPDATE)
+    worse = record(accuracy=0.6, leak=0.4)
+    same = record(recipe="zz", name="lfw-zz-masking-0")
+    code, shown = gate(worse, same)
+    assert code == 1
+    assert "regressed" in _verdicts(shown).values()
+    assert any("lfw-zz-masking-0" in told for told in shown["warnings"])
+    code, shown = gate(*(record(recipe=name, name=f"lfw-{name}-masking-0") for name in ("yy", "zz")))
+    assert code == 2
+    assert "expected one record of each seed, got lfw-yy-masking-0, lfw-zz-masking-0" in shown["findings"][0]["why"]

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from facebench.bench.attacks import leakage
-from facebench.bench.group_scores import _Probes, leak_by_group, of_attack
-from facebench.bench.grouping import Column
-from facebench.reports.groups import NOT_TOLD, long_form, spreads, widest
+from facebench.bench.group_scores import _accuracy, _Probes, leak_by_group, of_attack
+from facebench.bench.grouping import Column, Grouping
+from facebench.bench.metrics.base import PairScores
+from facebench.reports.groups import NOT_TOLD, compared, long_form, spreads, widest
 from facebench.reports.intervals import cluster_bootstrap, wilson
-from facebench.reports.record import Groups, GroupScore
-from made_up import record
+from facebench.reports.record import Groups, GroupScore, GroupTable, Score
+from made_up import ACCURACY, record
 from numpy.typing import NDArray
 
 EACH = 4
@@ -167,3 +168,30 @@ def test_the_long_form_has_a_line_for_every_group() -> None:
         ("light", 80, True, False),
     ]
     assert long_form(record()) == []
+
+
+def test_accuracy_of_a_group_is_that_of_its_own_pairs() -> None:
+    """Forty pairs of one group are all answered rightly, ten of thirty of another wrongly; a third has one too few."""
+    sizes = {"x": 40, "y": 30, "z": 29, NOT_TOLD: 101}
+    names = np.repeat(list(sizes), list(sizes.values()))
+    wrong = np.isin(np.arange(200), np.flatnonzero(names == "y")[:10])
+    same = np.arange(200) % 4 == 0
+    order = np.random.default_rng(0).permutation(200)
+    order = np.concatenate([order[names[order] != NOT_TOLD], order[names[order] == NOT_TOLD]])  # the table is shorter
+    names, wrong, same = names[order], wrong[order], same[order]
+    similarity = np.where(same ^ wrong, 0.9, -0.9).astype(np.float32)
+    code = np.array(["xyz".index(name) for name in names[:99]], np.int32)
+    table = GroupTable(of="lfw", file="t.csv", digest="0" * 64, columns=("tone",), told=99, untold=0)
+    told = Grouping(table, (Column("tone", ("x", "y", "z"), code),))
+    whole = Score(measure=ACCURACY, on="lfw", value=0.95, n=200)
+    found = {one.group: one.score for one in _accuracy(PairScores(similarity, same), told, whole)}
+    assert {group: score.n for group, score in found.items()} == sizes
+    assert {g: s.value for g, s in found.items()} == {"x": 1, "y": pytest.approx(20 / 30), "z": 1, NOT_TOLD: 1}
+    for group, score in found.items():
+        assert score.detail["n_genuine"] == same[names == group].sum()
+        assert score.detail["n_impostor"] == (~same[names == group]).sum()
+    assert found["x"].intervals == (wilson(40, 40),)
+    assert found["y"].intervals == (wilson(20, 30),)
+    assert found["z"].intervals == ()
+    assert "fewer than 30 trials" in found["z"].note
+    assert not compared(GroupScore(column="tone", group="z", score=found["z"]))

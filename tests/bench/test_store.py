@@ -183,3 +183,10 @@ def test_scratch_outlives_a_failure_and_goes_when_the_stage_is_whole_or_forced(t
         store.stage("fit", {"a": 1}, fails)
     store.stage("fit", {"a": 1}, lambda out: (out / "x").touch())
     assert not scratch.exists()
+
+
+def test_a_stage_tells_the_seconds_it_took(tmp_path: Path) -> None:
+    made = Store(tmp_path).stage("fit", {}, lambda out: time.sleep(0.2))
+    assert 0.2 <= made.seconds < 5
+    quick = Store(tmp_path).stage("release", {}, lambda out: None)
+    assert quick.seconds < 0.2

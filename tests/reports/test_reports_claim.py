@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from facebench.reports import render
 from facebench.reports.claim import MOST, Claim, claims
@@ -13,7 +14,7 @@ from facebench.reports.claim_table import claim_table
 from facebench.reports.compared import Errors, error_ratio, newcombe
 from facebench.reports.leaderboard import board
 from facebench.reports.record import Measure, RunRecord, Score
-from made_up import ACCURACY, LEAK, record
+from made_up import ACCURACY, LEAK, attack, record
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 MEMORISED = Measure(name="memorised", side="privacy", better="lower", says="in excess", headline=True)
@@ -74,24 +75,43 @@ def test_seeds_are_paired_and_their_spread_is_added_to_the_pairs() -> None:
     # by hand: ln 1/2 and ln 1/8 are ln 2 apart from their mean, so the standard error is ln 2; t of 1 degree 12.7062
     assert math.log(found[1].high / 0.25) == pytest.approx(12.7062 * math.log(2), rel=1e-3)
     assert found[1].kind == "delta method over pairs, t over 2 paired seeds"
-    # both vary from seed to seed, but by the same factor: nothing is left but the pairs' part
-    paired = error_ratio([Errors((0.1, 0.2), 500)], [Errors((0.2, 0.4), 500)])
+    # all vary from seed to seed, but by the same factor: nothing is left but the pairs' part
+    paired = error_ratio([Errors((0.1, 0.2, 0.15), 500)], [Errors((0.2, 0.4, 0.3), 500)])
     alone = error_ratio([Errors((0.15,), 500)], [Errors((0.3,), 500)])
     assert paired
     assert alone
     assert (paired[1].low, paired[1].high) == pytest.approx((alone[1].low, alone[1].high), rel=1e-6)
 
 
-def test_degrees_of_freedom_are_satterthwaites() -> None:
-    # by hand: logs ln .5 and ln .6; a = (ln 1.2 / 2)^2 = .0083103, b = .8/(500 * .2) ... for errors .2, .24 over .4
-    found = error_ratio([Errors((0.2, 0.24), 500)], [Errors((0.4, 0.4), 500)])
+def test_degrees_of_freedom_are_satterthwaites_and_one_of_two_seeds() -> None:
+    from scipy.stats import t
+
+    first, second = (0.2, 0.24, 0.28), (0.4, 0.4, 0.4)
+    found = error_ratio([Errors(first, 500)], [Errors(second, 500)])
+    assert found is not None
+    a = float(np.var([math.log(one / 0.4) for one in first], ddof=1)) / 3
+    b = 0.24 * 0.76 / 500 / 0.24**2 + 0.4 * 0.6 / 500 / 0.4**2
+    half = t.ppf(0.975, 2 * (a + b) ** 2 / a**2) * math.sqrt(a + b)
+    assert math.log(found[1].high / found[0]) == pytest.approx(half, rel=1e-9)
+    found = error_ratio([Errors(first[:2], 500)], [Errors(second[:2], 500)])
     assert found is not None
     a = (math.log(1.2) / 2) ** 2
     b = 0.22 * 0.78 / 500 / 0.22**2 + 0.4 * 0.6 / 500 / 0.4**2
-    from scipy.stats import t
+    assert math.log(found[1].high / found[0]) == pytest.approx(t.ppf(0.975, 1) * math.sqrt(a + b), rel=1e-9)
 
-    half = t.ppf(0.975, (a + b) ** 2 / a**2) * math.sqrt(a + b)
-    assert math.log(found[1].high / found[0]) == pytest.approx(half, rel=1e-9)
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_ratios_over_seeds_cover_as_often_as_they_say(seeds: int) -> None:
+    random, draws, covered = np.random.default_rng(0), 1000, 0
+    for _ in range(draws):
+        both = []
+        for error in (0.2, 0.3):
+            true = np.clip(random.normal(error, 0.02, seeds), 0.01, 1)
+            both.append([Errors(tuple(random.binomial(1000, true) / 1000), 1000)])
+        found = error_ratio(*both)
+        assert found
+        covered += found[1].low <= 2 / 3 <= found[1].high
+    assert covered / draws >= 0.93
 
 
 def test_no_errors_give_no_ratio() -> None:
@@ -249,3 +269,24 @@ def test_of_very_many_rows_the_best_are_compared_and_the_best_of_each_prior_meth
     assert table is not None
     assert "9 more are not" in table.caption
     assert "more are not" not in claim_table(claims(board([record("facemae"), record("masking")])[0])).caption
+
+
+def test_leakage_of_unequal_attackers_is_not_compared() -> None:
+    own, other = scored("facemae", 0.97, leak=0.2), scored("masking", 0.8, leak=0.05)
+    (group,) = board([own, other])
+    (claim,) = claims(group)
+    assert (claim.holds, claim.best.leakage, claim.best.leaks) == (False, "more", (0.2, 0.05))
+    (group,) = board([own, other], [attack(other, leak=0.5)])  # which nobody made on the claimant
+    (claim,) = claims(group)
+    assert (claim.holds, claim.best.leakage, claim.best.leaks) == (None, "not measured", (None, None))
+    (group,) = board([own, other], [attack(other, leak=0.5), attack(own, leak=0.4)])
+    (claim,) = claims(group)
+    assert (claim.holds, claim.best.leakage, claim.best.leaks) == (True, "no more", (0.4, 0.5))
+
+
+def test_leakage_is_compared_over_the_seeds_that_both_have() -> None:
+    others = [scored("masking", 0.8, leak=leak, seed=seed) for seed, leak in enumerate((0.1, 0.4, 0.4))]
+    claim = claimed(scored("facemae", 0.97, leak=0.2), *others)
+    assert (claim.holds, claim.best.leakage, claim.best.leaks) == (False, "more", (0.2, 0.1))
+    claim = claimed(scored("facemae", 0.97, leak=0.2, seed=7), *others)
+    assert claim.best.leakage == "not measured"

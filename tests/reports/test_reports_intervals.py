@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facebench.reports.intervals import cluster_bootstrap, clustered, wilson
+from facebench.reports.intervals import BY_CLUSTERS, FEW_HITS, cluster_bootstrap, clustered, wilson
 from scipy.stats import binomtest
 
 
@@ -131,3 +131,29 @@ def test_wilson_refuses_a_level_that_is_none() -> None:
     for level in (0.0, 1.0, 95):
         with pytest.raises(ValueError, match="level between 0 and 1"):
             wilson(1, 2, level)
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_of_rare_hits_the_truth_is_seldom_above_the_interval(alike: bool) -> None:
+    """There the bootstrap knows too few people who were found, and leakage would look smaller than it may be."""
+    random, draws, above, alone = np.random.default_rng(2), 300, 0, 0
+    clusters, true = np.repeat(np.arange(280), 6), 0.003
+    for draw in range(draws):
+        rates = random.beta(true * 3, (1 - true) * 3, 280) if alike else np.full(280, true)
+        values = random.random(len(clusters)) < rates[clusters]
+        above += clustered(values, clusters, seed=draw)[0].high < true
+        alone += values.any() and cluster_bootstrap(values.astype(float), clusters, seed=draw).high < true
+    assert above / draws <= 0.05
+    assert above < alone
+
+
+def test_where_few_people_were_found_the_interval_reaches_as_far_as_wilsons() -> None:
+    clusters = np.repeat(np.arange(100), 4)
+    for people, kind in ((9, FEW_HITS), (10, BY_CLUSTERS), (90, BY_CLUSTERS), (91, FEW_HITS)):
+        values = clusters < people
+        made, plain = clustered(values, clusters, seed=0)
+        by_people = cluster_bootstrap(values.astype(float), clusters, seed=0)
+        assert made.kind == kind
+        wide = kind == FEW_HITS
+        assert made.low == (min(by_people.low, plain.low) if wide else by_people.low)
+        assert made.high == (max(by_people.high, plain.high) if wide else by_people.high)

@@ -94,3 +94,18 @@ def test_every_format_tells_it_and_the_tables_how_it_is_made() -> None:
     assert "relative utility" not in render.markdown(board([record("masking")]))
     alone = render.csv(board([record("masking")]))
     assert next(csv.DictReader(io.StringIO(alone)))["relative_utility"] == ""
+
+
+def test_a_set_without_any_number_is_passed_over() -> None:
+    empty = Score(measure=ACCURACY, on="mini", value=None, n=0)
+    records = [_sets(method, value) for method, value in (("original", 0.9), ("masking", 0.7))]
+    found = _found(*(each.model_copy(update={"scores": (*each.scores, empty)}) for each in records))
+    assert found["masking"].value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("worst", [0.5, 0.505])
+def test_where_originals_are_worth_nothing_at_the_seeds_in_common_there_is_none(worst: float) -> None:
+    upper = [record("original", accuracy=value, seed=seed) for seed, value in enumerate((*[0.9] * 9, worst))]
+    found = _found(*upper, record("masking", accuracy=0.6, seed=9), record("blur", accuracy=0.7, seed=3))
+    assert found["masking"] is None
+    assert found["blur"].value == pytest.approx(0.5)
