@@ -97,7 +97,7 @@ def _caption(ratios: Sequence[Ratio]) -> str:
     return (
         "Errors of verification (what accuracy lacks to 100 %) of the one over those of the other: below 1 the first "
         f"errs less. In brackets 95 %: {kinds or 'none'}. Pairs: {pairs}. Leakage: that of the first against that of "
-        "the other in %, worst attacker, without intervals."
+        "the other in %, the worst attacker of those that both met, over the seeds that both have, without intervals."
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from .marks import BOUNDS, IGNORANT, NO_SOURCES, attackers, marks, missing, newest, outdated, reasons
+from .marks import BOUNDS, IGNORANT, NO_SOURCES, SEARCHES, attackers, marks, missing, newest, outdated, reasons
 from .record import Interval, Measure, RunRecord, Score
 from .thirdparty import ThirdPartyAttack
 
@@ -142,7 +142,7 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     for record in records:
         by_method[json.dumps([record.method, record.method_spec], sort_keys=True)].append(record)
     found = {(s.on, s.measure.name): (s.on, s.measure) for r in records for s in r.scores if s.measure.headline}
-    columns = sorted(found.values(), key=lambda c: SIDES.index(c[1].side))  # stable: else in the records' order
+    columns = sorted(found.values(), key=_order)  # stable: else in the records' order
     # a set on which no row has a number (too few pairs, say) is nobody's fault, and takes nobody's mean away
     alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
     versions = newest(records)
@@ -158,6 +158,12 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     dataset, recipe, recipe_hash, data_hash = key
     judge = str(records[0].judge.get("file") or records[0].judge.get("kind") or "")
     return Group(dataset, recipe, recipe_hash, data_hash, judge, tuple(columns), rows)
+
+
+def _order(column: tuple[str, Measure]) -> tuple[int, int]:
+    """Sides one after the other, and the suite's searches as it lists them."""
+    on, measure = column
+    return SIDES.index(measure.side), SEARCHES.index(on) if on in SEARCHES else len(SEARCHES)
 
 
 def _row(

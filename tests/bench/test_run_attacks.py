@@ -59,7 +59,15 @@ def test_every_search_is_told_in_full(finished: Path) -> None:
     assert record.not_run.keys() == {"memorisation", "consistency"}
     everywhere = {"pi_link", "residual", "dir@fpir=0.01", "dir@fpir=0.1", "eer", "auc", "d_sys"}
     everywhere |= {"tar@far=0.01", "tar@far=0.001"}
-    counted = {"normalised", "gallery", "gallery_failures", "failure_rate", "leak_excl_failures", "probes_all", "people"}
+    counted = {
+        "normalised",
+        "gallery",
+        "gallery_failures",
+        "failure_rate",
+        "leak_excl_failures",
+        "probes_all",
+        "people",
+    }
     for name in SEARCHES:
         told = {score.measure.name for score in record.scores if score.on == name}
         word = "linked" if name == "linkage" else "leak"
