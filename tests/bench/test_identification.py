@@ -11,6 +11,7 @@ from facebench.bench.identification import KEPT, identify, score
 from facebench.bench.verify import ScoresError
 from facebench.datasets.base import Face, Faces
 from facebench.datasets.subset import Nobody
+from facebench.reports.intervals import FEW_HITS
 from facebench.reports.sanity import findings
 from made_up import record
 
@@ -63,7 +64,7 @@ def test_a_perfect_recognizer_finds_everybody_and_a_blind_one_as_many_as_by_chan
     random = np.random.default_rng(0).normal(size=(100, 64))
     blind = _identified(faces, random, tmp_path / "blind")
     assert blind.value < 0.2
-    assert [interval.kind for interval in blind.intervals] == ["cluster-bootstrap", "wilson"]
+    assert [interval.kind for interval in blind.intervals] == [FEW_HITS, "wilson"]
     assert (perfect.measure.side, perfect.measure.headline) == ("utility", False)
     assert findings(record(scores=(perfect, blind.model_copy(update={"on": "other"})))) == []
 
