@@ -64,7 +64,7 @@ def error_ratio(first: Sequence[Errors], second: Sequence[Errors]) -> tuple[floa
     for one are hard for the other, so it is rather too wide. It is not divided by the number of seeds, because all
     seeds are put to the same pairs. The seeds' part is that of paired differences, with Student's t; degrees of
     freedom of the sum are Welch's and Satterthwaite's, and of two seeds one: two that agree by luck would give many,
-    and the interval cover nine times in ten. With one seed there is the pairs' part alone.
+    and an interval that covers too seldom. With one seed there is the pairs' part alone.
 
     Source: Katz et al., Obtaining confidence intervals for the risk ratio, Biometrics 34 (1978); Satterthwaite, An
     approximate distribution of estimates of variance components, Biometrics Bulletin 2 (1946).

@@ -103,8 +103,7 @@ def clustered(values: NDArray[Any], clusters: NDArray[np.int64], *, seed: int) -
 
     Wilson's stands alone where every resample would be the same: no hit, nothing but hits, or one cluster. Where fewer
     than ten clusters have a hit, or a miss, the first reaches as far as either: the bootstrap knows no clusters but
-    those that it saw, and of rare hits it lies too low. Over 280 people of six probes, three in a thousand of which are
-    found, the truth lay above it in a tenth of all draws, and in a fifth where a person's probes are alike.
+    those that it saw, and of rare hits its upper end lies below the truth far more often than it says.
 
     Args:
         values: [N], at least one, from 0 to 1, or hits.
