@@ -55,13 +55,13 @@ def of_seed(first: Score, second: Score, trials: tuple[Trials | None, Trials | N
         tested = paired.mcnemar(int((steps < 0).sum()), int((steps > 0).sum()))
         middle, half = _smoothed(steps), NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(_variance(steps))
         return Difference(value, middle - half, middle + half, tested.p, tested.says.partition(":")[0], steps)
-    means = paired.resampled(steps, one.person)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    how = f"bootstrap over {len(np.unique(one.person)):,} people"
+    means, people = paired.resampled(steps, one.person), len(np.unique(one.person))
+    low, high = paired.percentiles(means, people, LEVEL)
+    p, how = paired.two_sided(means, people), f"bootstrap over {people:,} people"
     if (steps == steps[0]).all():  # as is every resample
         apart = _by_intervals(first, second, how)
-        return Difference(value, apart.low, apart.high, paired.two_sided(means), how, variance=0.0)
-    return Difference(value, low, high, paired.two_sided(means), how, variance=float(means.var()))
+        return Difference(value, apart.low, apart.high, p, how, variance=0.0)
+    return Difference(value, low, high, p, how, variance=float(means.var()) * people / (people - 1))
 
 
 def _by_intervals(first: Score, second: Score, how: str) -> Difference:

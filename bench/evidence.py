@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ..datasets.base import Faces, Progress, silent
 from ..methods.base import Method, MethodError, NotMadeError, Publish
-from .attacks.base import Embed, Embeddings, Evidence, NotApplicableError, Paired, nobody
+from ..reports.record import NOT_MEASURED
+from .attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableError, Paired, nobody, untold, untrained
 from .attacks.embedding import embed_all
 from .config import Plan
 from .data import Data
@@ -88,9 +89,12 @@ def apply(run: Run, places: NDArray[np.int64], out: Path, progress: Progress) ->
         for left in out.iterdir():
             left.unlink()
         if isinstance(error, NotMadeError):
-            reason = "does not apply: the method made its private faces once and for all, and not of these people"
+            reason = (
+                f"{NOT_MEASURED}: the method made its private faces once and for all, and not of these people; "
+                "have the tool that made them make these people's, too"
+            )
         else:  # its words may name a file or a person, and the reason goes into records
-            reason = "not measured: the method failed on people of the attacker's own; --force apply says how"
+            reason = f"{NOT_MEASURED}: the method failed on people of the attacker's own; --force apply says how"
             _log.warning("the method was applied to people of role A or H for the attacker, and failed: %s", error)
         (out / REFUSED).write_text(json.dumps(reason), encoding="utf-8")
 
@@ -129,15 +133,17 @@ def paired(run: Run, role: Role) -> Callable[[], Paired]:
 
 
 def again(run: Run, places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Faces]:
-    """Faces at some places made private once more, with other random numbers."""
+    """Faces at some places made private once more, with other random numbers, and encoded as a release is."""
 
     def make(rows: NDArray[np.int64]) -> Faces:
+        from ..datasets.reencoded import Reencoded
+
         if not run.method.repeatable:
             raise NotApplicableError("does not apply: the method made its private faces once and for all")
         how = Publish(run.plan.seed, processor(run.device), places[rows] + _ANEW)
         try:
             made: Faces = run.method.publish(run.fitted(), faces_at(run, places[rows]), how)
-            return made
+            return made if run.plan.encoding == "png" else Reencoded(made, run.plan.encoding)
         except MethodError as error:
             _log.warning("the method was applied once more for the attacker, and failed: %s", error)
             raise NotApplicableError("not measured: the method failed when it was applied once more") from error
@@ -159,8 +165,8 @@ def embeddings(run: Run, step: Step) -> Embeddings:
     return Embeddings(np.load(path / "vectors.npy"), np.load(path / "identity.npy"))
 
 
-def gather(run: Run, progress: Progress) -> Evidence:
-    """All that the attacker of a run holds."""
+def gather(run: Run, attack: Attack, progress: Progress) -> Evidence:
+    """What the attacker of a run holds: of people of their own, other recognizers and a control what it declared."""
     from .privatize import sources
 
     places = run.data.places["P"]
@@ -176,11 +182,11 @@ def gather(run: Run, progress: Progress) -> Evidence:
         generator_faces=run.data.role("G"),
         holdout_faces=run.data.role("H"),
         embed=lambda faces: embed_all(run.open_judge(), faces),
-        attacker=paired(run, "A"),
-        holdout=paired(run, "H"),
-        again=again(run, places),
-        judges=tuple(_other(run, number) for number in range(len(run.others))),
-        learn=partial(_learn, run),
+        attacker=paired(run, "A") if attack.adaptive else nobody,
+        holdout=paired(run, "H") if attack.control else nobody,
+        again=again(run, places) if attack.adaptive else untold,
+        judges=tuple(_other(run, number) for number in range(len(run.others) if attack.several else 0)),
+        learn=partial(_learn, run) if attack.adaptive else untrained,
         progress=progress,
     )
 

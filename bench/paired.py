@@ -1,12 +1,14 @@
 """Two runs on the same trials, or several on others: whether a difference is more than chance.
 
 Source: McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12 (1947),
-with Edwards' correction for continuity (1948); for people with several probes, a bootstrap over people; for seeds that
-differ, Welch, The generalization of 'Student's' problem, Biometrika 34 (1947).
+with Edwards' correction for continuity (1948); for people with several probes, a bootstrap over people, expanded where
+they are few (Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015); for seeds
+that differ, Welch, The generalization of 'Student's' problem, Biometrika 34 (1947).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +23,7 @@ ALPHA = 0.01
 FEW_DISCORDANT = 25
 """With fewer discordant pairs the exact test is used."""
 FEW_PEOPLE = 20
-"""With fewer people a bootstrap over them is too narrow, and none is made."""
+"""With fewer people no bootstrap is made."""
 RESAMPLES = 10_000
 
 
@@ -84,11 +86,10 @@ def bootstrap(difference: NDArray[np.float64], person: NDArray[np.int64]) -> Tes
         difference: [N], from -1 to 1.
         person: [N], whose probe it is.
     """
-    means = resampled(difference, person)
-    low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2]).tolist()
-    people = len(np.unique(person))
+    means, people = resampled(difference, person), len(np.unique(person))
+    low, high = percentiles(means, people, 1 - ALPHA)
     says = f"paired bootstrap over {people} people: {100 * low:+.2f} to {100 * high:+.2f} pp (99 %)"
-    return Tested(not low <= 0 <= high, says, two_sided(means))
+    return Tested(not low <= 0 <= high, says, two_sided(means, people))
 
 
 def resampled(difference: NDArray[np.float64], person: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -96,16 +97,39 @@ def resampled(difference: NDArray[np.float64], person: NDArray[np.int64]) -> NDA
     return resampled_means(difference, person, seed=0, resamples=RESAMPLES)
 
 
-def two_sided(means: NDArray[np.float64]) -> float:
-    """P-value of no difference, from resampled differences: one minus the level whose percentile interval ends at zero.
+def percentiles(means: NDArray[np.float64], people: int, level: float) -> tuple[float, float]:
+    """The interval of resampled differences, expanded.
 
-    It is twice the share of resamples on the other side of zero (or on it), with one added above and below, so it is
-    never zero: 2 in 10,001 at the least.
+    Resamples of n people vary by (n - 1) / n less than means of n people do, and their variance is itself an estimate.
+    So percentiles are taken farther out, where a normal quantile is Student's of n - 1 times the root of n / (n - 1).
+
+    Source: Hesterberg, The American Statistician 69 (2015).
+
+    Args:
+        means: what `resampled` gave.
+        people: n, two at least.
+        level: of confidence.
+    """
+    from scipy.stats import norm, t
+
+    tail = float(norm.cdf(t.ppf((1 - level) / 2, people - 1) * math.sqrt(people / (people - 1))))
+    low, high = np.quantile(means, [tail, 1 - tail]).tolist()
+    return float(low), float(high)
+
+
+def two_sided(means: NDArray[np.float64], people: int) -> float:
+    """P-value of no difference, from resampled differences: one minus the level whose expanded interval ends at zero.
+
+    The share of resamples on the other side of zero (or on it), with one added above and below, so it is never zero,
+    is expanded as the interval is, and doubled.
 
     Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), sections 4.4 and 5.4.
     """
+    from scipy.stats import norm, t
+
     beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    return min(1.0, 2 * (beyond + 1) / (len(means) + 1))
+    normal = norm.ppf((beyond + 1) / (len(means) + 1))
+    return min(1.0, 2 * float(t.cdf(normal * math.sqrt((people - 1) / people), people - 1)))
 
 
 def welch(before: Sequence[float], now: Sequence[float]) -> Tested:

@@ -183,6 +183,9 @@ def _compare(record: RunRecord, made: list[Score], out: Recomputed) -> Iterator[
 
 
 def _different(again: Score, got: Score) -> Iterator[str]:
+    for name in ("side", "better", "unit", "headline"):  # on which the worst leakage depends; words may be mended
+        if (expected := getattr(again.measure, name)) != (found := getattr(got.measure, name)):
+            yield f"{name} of the measure: expected {expected}, got {found}"
     for name in ("value", "n", "chance"):
         if not _close(expected := getattr(again, name), found := getattr(got, name)):
             yield f"{name}: expected {expected}, got {found}"

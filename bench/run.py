@@ -19,10 +19,11 @@ from . import identification, memory, overlap, verify
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
 from .config import ConfigError, Plan
 from .data import open_data
+from .device import processor
 from .group_scores import by_group
 from .layout import lay_out
 from .metrics.base import Metric
-from .plugins import build, name_of, spell
+from .plugins import build, name_of
 from .progress import Display
 from .scan import undecodable
 from .steps import Steps
@@ -116,7 +117,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
     compared = {**plan.compared(), "judge_file": judge, "dataset": data.name}
     if plan.judges:  # by content, not by path
         compared["judges"] = [other.spelled() for other in plan.judges]
-    spelled = spell(steps.method)
+    spelled = steps.spelled_method()
     own = digest({"method": spelled, "compared": compared, "data": data.hash})[:8]
     return RunRecord(
         name=f"{data.name}-{plan.recipe}-{method}-{own}-seed{plan.seed}",
@@ -147,7 +148,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         quality=quality,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
-        machine=_machine(),
+        machine=_machine(steps.device),
         notes=(*in_sample, *overlap.notes(data.shared), *noted),
         groups=by_group(steps, scores),
     )
@@ -263,7 +264,9 @@ def _essence(record: RunRecord) -> dict[str, Any]:
     return {**shown, "stages": [(stage.name, stage.key, stage.seconds) for stage in record.stages]}
 
 
-def _machine() -> dict[str, Any]:
+def _machine(device: str) -> dict[str, Any]:
+    from ..facemae.precision import trains_in_bf16
+
     versions = {}
     for package in _PACKAGES:
         try:
@@ -277,5 +280,6 @@ def _machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "packages": versions,
+        "precision": "bfloat16" if trains_in_bf16(processor(device)) else "float32",
         "peak_memory_mb": None if peak is None else round(peak),
     }

@@ -33,6 +33,8 @@ from .step import Both, Step
 from .store import Store, file_digest
 
 _log = logging.getLogger(__name__)
+_OTHER_SEED = 1_000_003
+"""Added, once or more, to the seed of a recognizer that must not begin with the weights of another."""
 NOT_RUN = "not_run.json"
 """What an attack that does not apply leaves in its stage instead of a result: the reason."""
 
@@ -64,7 +66,9 @@ class Steps:
         spelled, judge = spell(self.method), plan.attack.spelled()
         self._refuse_teacher_as_judge(judge)
         seed = plan.seed if self.method.random else None
-        teacher = self._recognizer("teacher", plan.teacher, "G") if self.method.needs_teacher else None
+        # with the seed of judge or recognizer it would begin with their weights, and guide the method towards them
+        taught = self.method.needs_teacher
+        teacher = self._recognizer("teacher", plan.teacher, "G", seed=plan.seed + _OTHER_SEED) if taught else None
         teaching = {"teacher": self._key(teacher)} if teacher else {}
         learned = {"method": spelled, "faces": data.ids["G"], "seed": seed, **teaching}
         fit: Step | None = None
@@ -155,7 +159,7 @@ class Steps:
                     continue  # nobody to train it on
                 # of another seed than the judge, where that is trained by the run, too
                 step = self._recognizer(
-                    f"judge-{number}", self.plan.judge, "A", seed=self.plan.seed + number * 1_000_003
+                    f"judge-{number}", self.plan.judge, "A", seed=self.plan.seed + number * _OTHER_SEED
                 )
             self._refuse_teacher_as_judge(other.spelled(f"judges.{number - 2}"))
             self.others.append((other, step))
@@ -179,6 +183,11 @@ class Steps:
 
     def _key(self, step: Step | None) -> str | None:
         return self.store.key(step.name, step.inputs) if step else None
+
+    def spelled_method(self) -> dict[str, Any]:
+        """The method as records spell it out: with the recipe of its teacher, where the run trains one."""
+        taught = {"teacher": spell(self.plan.teacher)} if self.method.needs_teacher else {}
+        return {**spell(self.method), **taught}
 
     def _recognizer(self, name: str, how: Recognizer, role: Role, *, seed: int | None = None) -> Step:
         """A recognizer that the run trains on originals, for the method or for the attacker."""
@@ -287,7 +296,7 @@ class Steps:
     def _attacker(self, attack: Attack) -> Callable[[Path, Progress], None]:
         def make(out: Path, progress: Progress) -> None:
             try:
-                attack.run(evidence.gather(self, progress), out)
+                attack.run(evidence.gather(self, attack, progress), out)
             except (NotApplicableError, MethodError) as error:  # kept: the next run shall not have to find out again
                 reason = str(error)
                 if isinstance(error, MethodError):  # its words may name a file or a person

@@ -1,7 +1,8 @@
-"""Fast arithmetic, only where the processor has it."""
+"""Fast arithmetic, only where the processor has it and nobody asked for the same digits everywhere."""
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -9,6 +10,26 @@ import torch
 from torch import nn
 
 Network = TypeVar("Network", bound=nn.Module)
+VARIABLE = "FACEBENCH_PRECISION"
+"""Environment variable: `auto` (or nothing) for the fastest training, `float32` for that of any processor."""
+
+
+class PrecisionError(ValueError):
+    """The environment asks for an arithmetic that there is not."""
+
+
+def trains_in_bf16(device: torch.device) -> bool:
+    """Whether matrix products of training are in bfloat16: where the processor has it, unless float32 is asked for.
+
+    Numbers of the two differ by more than those of two processors in float32 do, so records tell which it was.
+
+    Raises:
+        PrecisionError: the environment variable is neither `auto` nor `float32`.
+    """
+    asked = os.environ.get(VARIABLE) or "auto"
+    if asked not in ("auto", "float32"):
+        raise PrecisionError(f"{VARIABLE}: expected auto or float32, got {asked!r}")
+    return asked == "auto" and native_bf16(device)
 
 
 def native_bf16(device: torch.device) -> bool:
@@ -28,12 +49,15 @@ def native_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 for matrix products where the processor has it, else float32 throughout.
+    """bfloat16 for matrix products where `trains_in_bf16`, else float32 throughout.
 
     bfloat16 keeps float32's range, so no loss scaling is needed.
     Source: Kalamkar et al., "A Study of BFLOAT16 for Deep Learning Training", 2019.
+
+    Raises:
+        PrecisionError: the environment asks for another arithmetic.
     """
-    return torch.autocast(device.type, torch.bfloat16) if native_bf16(device) else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if trains_in_bf16(device) else nullcontext()
 
 
 def layout(network: Network, device: torch.device) -> Network:

@@ -25,7 +25,7 @@ from .masks import MaskKind, draw_mask
 from .model import MaskedAutoencoder
 from .objective import Losses, Objective, relation
 from .pixels import to_float
-from .precision import native_bf16
+from .precision import trains_in_bf16
 from .relation import Memory
 from .resume import State
 from .schedule import adamw, draw, learning_rate
@@ -255,7 +255,7 @@ def _accelerator(device: torch.device) -> Accelerator:
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state()
-    return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if native_bf16(device) else "no")
+    return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if trains_in_bf16(device) else "no")
 
 
 def _running_mean(decay: float) -> Callable[[Any, Any, Any], None]:

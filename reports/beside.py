@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from .marks import FUSED, OTHER_PHOTO
 from .record import Measure, RunRecord, Score
+from .thirdparty import ThirdPartyAttack
 
 CONDITIONS = {
     OTHER_PHOTO: "where the released photo itself is not in the gallery",
@@ -37,12 +38,15 @@ class Worst(NamedTuple):
     """Between seeds; None for one."""
 
 
-def worst(records: Sequence[RunRecord], name: str) -> Worst | None:
+def worst(records: Sequence[RunRecord], name: str, foreign: Sequence[ThirdPartyAttack] = ()) -> Worst | None:
     """The highest value of a measure over the attacks that have it on every seed; None where none has.
+
+    None, too, where an attack that lacks a seed found more on another: what is left would look better than it is.
 
     Args:
         records: of one method with its parameters, one a seed.
         name: one of `CONDITIONS`; beside attackers who learn, `other_image` searches without the photo, too.
+        foreign: third parties' attacks on these records.
     """
     found: dict[str, list[Score]] = defaultdict(list)
     for record in records:
@@ -50,10 +54,16 @@ def worst(records: Sequence[RunRecord], name: str) -> Worst | None:
             beside = name == OTHER_PHOTO and (score.measure.name, score.on) == _IGNORANT
             if (score.measure.name == name or beside) and score.value is not None:
                 found[score.on].append(score)
-    whole = [told for told in found.values() if len(told) == len(records)]
-    if all(told[0].measure.name != name for told in whole):
+    for attack in foreign:
+        for score in attack.scores:
+            if score.measure.name == name and score.value is not None:
+                found[score.on].append(score)
+    whole = [_over_seeds(told) for told in found.values() if len(told) == len(records)]
+    if all(told.measure.name != name for told in whole):
         return None
-    return max(map(_over_seeds, whole), key=lambda worst: worst.mean)
+    most = max(whole, key=lambda worst: worst.mean)
+    rest = [_over_seeds(told).mean for told in found.values() if len(told) != len(records)]
+    return None if rest and max(rest) > most.mean else most
 
 
 def _over_seeds(told: list[Score]) -> Worst:

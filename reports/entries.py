@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .record import RunRecord, Score
+from .record import NOT_MEASURED, RunRecord, Score
 
 MOST_POINTS = 1000
 """Points of one loss curve; of a longer one every n-th step is taken, the last one always."""
@@ -91,7 +91,9 @@ def headline(record: RunRecord) -> dict[str, float]:
 
 
 def worst_leak(record: RunRecord) -> Score | None:
-    """The highest headline leakage over the attacks run; None where one of them has no number."""
+    """The highest headline leakage over the attacks asked for; None where one of them has no number."""
+    if any(reason.startswith(NOT_MEASURED) for reason in record.not_run.values()):
+        return None
     leaks = [
         score for score in record.scores if score.measure.headline and _leaks(score) and score.measure.unit == "share"
     ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from .marks import BOUNDS, IGNORANT, NO_SOURCES, SEARCHES, attackers, marks, missing, newest, outdated, reasons
+from .marks import BOUNDS, IGNORANT, NO_SOURCES, SEARCHES, attackers, lacking, marks, newest, reasons
 from .record import Interval, Measure, RunRecord, Score
 from .thirdparty import ThirdPartyAttack
 
@@ -87,6 +87,8 @@ class Row:
     """Whether no other row is as good on both sides and better on one; never that of a row without sources."""
     records: tuple[RunRecord, ...] = ()
     """What the row was made from, one a seed."""
+    foreign: tuple[ThirdPartyAttack, ...] = ()
+    """Third parties' attacks on these."""
 
     @property
     def leaks(self) -> list[Cell]:
@@ -168,38 +170,45 @@ def _order(column: tuple[str, Measure]) -> tuple[int, int]:
 
 def _row(
     records: Sequence[RunRecord],
-    columns: Iterable[tuple[str, Measure]],
+    columns: Sequence[tuple[str, Measure]],
     others: Others,
     versions: Mapping[str, int],
 ) -> Row:
     latest = {record.seed: record for record in records}  # of equal runs, the last one
     kept = list(latest.values())
+    due = {(on, measure.name) for on, measure in columns}
     scores: dict[tuple[str, str], dict[int, Score]] = defaultdict(dict)
     for record in kept:
         for score in record.scores:
-            if score.measure.headline and score.value is not None:
-                scores[score.on, score.measure.name][record.seed] = score
+            if (key := (score.on, score.measure.name)) in due and score.value is not None:
+                scores[key][record.seed] = score
     cells = {key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores}
     foreign = [attack for record in kept for attack in others.get(record.name, ())]
-    lacking = tuple(text for on, measure in columns if (text := missing(measure, on, kept)))
-    lacking += outdated(kept, versions)
+    absent = lacking(kept, columns, versions)
     why = reasons(kept)
     return Row(
         label=kept[0].method,
         method=kept[0].method,
-        parameters=dict(kept[0].method_spec.get("parameters", {})),
+        parameters=_parameters(kept[0].method_spec),
         version=kept[0].method_spec.get("version"),
         seeds=tuple(latest),
         cells={**cells, **_foreign_cells(kept, others)},
         attackers=tuple(dict.fromkeys([*attackers(kept), *(attack.attack for attack in foreign)])),
         inapplicable=tuple(dict.fromkeys(name for record in kept for name in record.inapplicable)),
         sourced=all(record.sourced for record in kept),
-        marks=marks(kept, foreign, unreliable=bool(why), incomplete=bool(lacking)),
+        marks=marks(kept, foreign, unreliable=bool(why), incomplete=bool(absent)),
         reasons=why,
-        missing=lacking,
+        missing=absent,
         seconds=statistics.fmean(sum(stage.seconds for stage in record.stages) for record in kept),
         records=tuple(kept),
+        foreign=tuple(foreign),
     )
+
+
+def _parameters(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's parameters, those of a teacher that the run trained for it too."""
+    taught = spec.get("teacher", {}).get("parameters", {})
+    return {**spec.get("parameters", {}), **{f"teacher.{name}": value for name, value in taught.items()}}
 
 
 def _foreign_cells(records: Sequence[RunRecord], others: Others) -> dict[tuple[str, str], Cell]:

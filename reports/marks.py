@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
-from .record import Measure, RunRecord
+from .record import NOT_MEASURED, Measure, RunRecord
 from .thirdparty import ThirdPartyAttack
 
 IGNORANT = frozenset({"ignorant", "other_image", "ensemble", "linkage", "membership", "memorisation", "consistency"})
@@ -57,6 +57,20 @@ def marks(
     return (*(mark for mark, holds in told.items() if holds), *notes)
 
 
+def lacking(
+    records: Sequence[RunRecord], columns: Sequence[tuple[str, Measure]], versions: Mapping[str, int]
+) -> tuple[str, ...]:
+    """All headline numbers of a row that are not there, or that an earlier version of an attack made.
+
+    Args:
+        records: of the row, one a seed.
+        columns: what is measured on what by some row.
+        versions: the newest of each attack among all rows.
+    """
+    absent = tuple(text for on, measure in columns if (text := missing(measure, on, records)))
+    return absent + unmeasured(records, {on for on, _ in columns}) + outdated(records, versions)
+
+
 def missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
     """Which seeds have no number though one was due, and the first reason that is given."""
     due = [record for record in records if on not in record.inapplicable]
@@ -65,6 +79,22 @@ def missing(measure: Measure, on: str, records: Sequence[RunRecord]) -> str:
     notes += [record.not_run[on] for record in due if on in record.not_run]
     seeds = ", ".join(map(str, without))
     return f"{measure.name} on {on}, seed {seeds}{': ' + notes[0] if notes else ''}" if without else ""
+
+
+def unmeasured(records: Sequence[RunRecord], columns: Container[str]) -> tuple[str, ...]:
+    """Which attacks were asked for and failed wherever they were, so that no column tells of them; a sentence each.
+
+    Args:
+        records: of a row.
+        columns: what is measured on by some row, of which `missing` tells.
+    """
+    failed = {
+        name: reason
+        for record in records
+        for name, reason in record.not_run.items()
+        if reason.startswith(NOT_MEASURED) and name not in columns
+    }
+    return tuple(f"{name}: {reason}" for name, reason in failed.items())
 
 
 def newest(records: Sequence[RunRecord]) -> dict[str, int]:

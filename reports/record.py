@@ -169,7 +169,8 @@ class RunRecord(Closed):
     """File name of the record, without `.json`."""
     method: str
     method_spec: dict[str, Any]
-    """The method as it was spelled out: version, parameters, digests of the files they name."""
+    """The method as it was spelled out: version, parameters, digests of the files they name; and the recipe of its
+    teacher, where the run trained one."""
     dataset: str
     recipe: str
     recipe_hash: str

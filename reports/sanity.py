@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from .intervals import wilson
 from .record import Interval, RunRecord, Score
 
+LEAKAGE = ("leak@1", "memorised")
+"""What the worst leakage is the worst of."""
 CLOSE = 1e-9
 """Numbers closer than this are the same: a sum in another order differs by less."""
 
 
 def findings(record: RunRecord) -> list[str]:
     """What is wrong, one sentence each with expected and got; nothing where all agrees."""
-    found = [*_roles(record), *_twice(record)]
+    found = [*_roles(record), *_twice(record), *_hidden(record)]
     for score in record.scores:
         where = f"{score.measure.name} on {score.on}"
         found += [f"{where}: {what}" for what in _score(score)]
@@ -48,6 +50,14 @@ def _twice(record: RunRecord) -> Iterator[str]:
         for (first, second), count in Counter(names).items():
             if count > 1:
                 yield f"{kind} {first}, {second}: expected once, got {count} times"
+
+
+def _hidden(record: RunRecord) -> Iterator[str]:
+    """A measure that is a headline of leakage says so, or the worst leakage would be told without it."""
+    for score in record.scores:
+        told = (score.measure.side, score.measure.better, score.measure.unit, score.measure.headline)
+        if score.measure.name in LEAKAGE and told != ("privacy", "lower", "share", True):
+            yield f"{score.measure.name} on {score.on}: expected a headline of leakage, a share, lower is better"
 
 
 def _groups(record: RunRecord) -> Iterator[str]:

@@ -147,7 +147,7 @@ def _beside(group: Group) -> list[str]:
     for name, says in CONDITIONS.items():
         told = []
         for row in group.rows:
-            if found := worst(row.records, name):
+            if found := worst(row.records, name, row.foreign):
                 spread = "" if found.sd is None else f", sd {number(found.sd, found.measure)}"
                 told.append(f"{code(row.label)} {number(found.mean, found.measure)} ({found.on}{spread})")
         if told:

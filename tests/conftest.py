@@ -23,6 +23,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: with several thre
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Expected digits are those that any processor gives; benchmarks measure what the processor can."""
+    if not config.getoption("benchmark_enable", default=False):
+        os.environ.setdefault("FACEBENCH_PRECISION", "float32")
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of real face sets; the test is skipped where there is none."""

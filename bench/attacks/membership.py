@@ -18,13 +18,17 @@ from pydantic import Field
 from ...datasets.base import Faces
 from ...reports.intervals import clustered
 from ...reports.record import Curve, Measure, Score
-from . import kept
+from . import kept, two_groups
 from .base import Attack, Embeddings, Evidence
 from .checks import failed
 from .matching import ERRORS
 
 RATES = (1e-2, 1e-3)
 """False positive rates at which members are told from others."""
+UNLIKE = 1.5
+"""Members and others are not of one kind where photos a person differ by more than this factor."""
+
+Floats = NDArray[np.float64]
 
 
 class Membership(Attack):
@@ -35,6 +39,7 @@ class Membership(Attack):
     others than members are those of role H.
     """
 
+    version: ClassVar[int] = 2
     control: ClassVar[bool] = False
 
     faces: Annotated[int, Field(ge=2, le=10**6)] = 4000
@@ -92,6 +97,8 @@ class Candidates:
     """[M], whose photos they are."""
     others: NDArray[np.float32]
     """[S], of hold-out people."""
+    other: NDArray[np.int64]
+    """[S], whose photos those are."""
     seed: int
 
 
@@ -99,12 +106,14 @@ def _asked(members: Embeddings, others: Embeddings, evidence: Evidence) -> Candi
     from .nearest import nearest
 
     released = evidence.private
-    return Candidates(nearest(members, released), members.identity, nearest(others, released), evidence.seed)
+    seen = nearest(members, released), nearest(others, released)
+    return Candidates(seen[0], members.identity, seen[1], others.identity, evidence.seed)
 
 
 def _scores(found: Candidates, question: str, on: str) -> list[Score]:
     members, others = (np.where(np.isnan(seen), -np.inf, seen) for seen in (found.members, found.others))
-    n, ordered = len(members), np.sort(others)
+    n = len(members)
+    each = [len(person) / max(1, len(np.unique(person))) for person in (found.person, found.other)]
     detail: dict[str, float | None] = {"members": n, "others": len(others)}
     measures = [_measure(f"tpr@fpr={rate:g} {question}", _SAYS[question]) for rate in RATES]
     area = _measure(f"membership auc {question}", _SAYS[question])
@@ -113,6 +122,13 @@ def _scores(found: Candidates, question: str, on: str) -> list[Score]:
         return [
             Score(measure=measure, on=on, value=None, n=n, detail=detail, note=note) for measure in (*measures, area)
         ]
+    detail |= {"photos_each": each[0], "photos_each_other": each[1]}
+    unlike = ""
+    if max(each) > UNLIKE * min(each):
+        unlike = (
+            f"members have {each[0]:.1f} photos each and the others {each[1]:.1f}: they are not of one kind, so what "
+            "tells them apart need not be that they were used"
+        )
     told = []
     for rate, measure in zip(RATES, measures, strict=True):
         allowed = int(rate * len(others) + 1e-9)
@@ -120,26 +136,71 @@ def _scores(found: Candidates, question: str, on: str) -> list[Score]:
             note = f"FPR {rate:g} of {len(others):,} photos of others allows no false positive; hold out more people"
             told.append(Score(measure=measure, on=on, value=None, n=n, chance=rate, detail=detail, note=note))
             continue
-        hit = (members > ordered[len(others) - 1 - allowed]).astype(np.float64)
-        note = f"the threshold rests on {allowed} false positives; the rule of {ERRORS} asks for {ERRORS}"
-        told.append(_score(measure, on, hit, found, rate, detail, "" if allowed >= ERRORS else note))
-    below = np.searchsorted(ordered, members, "left") + np.searchsorted(ordered, members, "right")
-    return [*told, _score(area, on, below / (2 * len(others)), found, 0.5, detail, "")]
+        few = f"the threshold rests on {allowed} false positives; the rule of {ERRORS} asks for {ERRORS}"
+        note = "; ".join([few] * (allowed < ERRORS) + [unlike] * bool(unlike))
+        told.append(_score(measure, on, _Rate(members, others, rate), found, rate, detail, note))
+    return [*told, _score(area, on, _Area(members, others), found, 0.5, detail, unlike)]
+
+
+class _Rate:
+    """The true positive rate at a false positive rate."""
+
+    def __init__(self, members: Floats, others: Floats, rate: float) -> None:
+        self.members, self.rate = members, rate
+        self.order = np.argsort(-others, kind="stable")
+        self.falling = others[self.order]
+
+    def values(self, times: NDArray[np.int64]) -> Floats:
+        """[M], which members are above the threshold, where others are there so many times."""
+        allowed = int(self.rate * int(times.sum()) + 1e-9)
+        place = int(np.searchsorted(np.cumsum(times[self.order]), allowed, side="right"))  # the first to be refused
+        above: Floats = (self.members > self.falling[place]).astype(np.float64)
+        return above
+
+
+class _Area:
+    """The area under the curve: how probably a member is more alike than one of the others, ties counted half."""
+
+    def __init__(self, members: Floats, others: Floats) -> None:
+        self.order = np.argsort(others, kind="stable")
+        self.sides = [np.searchsorted(others[self.order], members, side) for side in ("left", "right")]
+
+    def values(self, times: NDArray[np.int64]) -> Floats:
+        """[M], the share of others below each member, where others are there so many times."""
+        below = np.concatenate([[0], np.cumsum(times[self.order])])
+        share: Floats = (below[self.sides[0]] + below[self.sides[1]]) / (2 * below[-1])
+        return share
 
 
 def _score(
     measure: Measure,
     on: str,
-    values: NDArray[np.float64],
+    statistic: _Rate | _Area,
     found: Candidates,
     chance: float,
     detail: dict[str, float | None],
     note: str,
 ) -> Score:
-    bounds = clustered(values, found.person, seed=found.seed)
+    once = np.ones(len(found.others), np.int64)
+    values = statistic.values(once)
     value = float(values.mean())
+    # for members alone first, which reaches as far as Wilson's where few of them are found
+    bounds = clustered(values, found.person, seed=found.seed)
+    both = two_groups.interval(
+        lambda mine, theirs: float(np.average(statistic.values(theirs), weights=mine)),
+        found.person, found.other, seed=found.seed,
+    )  # fmt: skip
+    low, high = min(both.low, bounds[0].low, value), max(both.high, bounds[0].high, value)
+    plain = [each for each in bounds if each.kind == "wilson"]
     return Score(
-        measure=measure, on=on, value=value, n=len(values), intervals=bounds, chance=chance, detail=detail, note=note
+        measure=measure,
+        on=on,
+        value=value,
+        n=len(values),
+        intervals=(both.model_copy(update={"low": low, "high": high}), *plain),
+        chance=chance,
+        detail=detail,
+        note=note,
     )
 
 

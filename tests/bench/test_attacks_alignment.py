@@ -28,6 +28,7 @@ from facebench.methods.noise import Noise
 from facebench.methods.original import Original
 from facebench.reports import record as results
 from facebench.reports.intervals import wilson
+from facebench.reports.leaderboard import board
 from facebench.reports.marks import OTHER_PHOTO
 
 QUICK: Any = ("procrustes", "ridge")
@@ -161,7 +162,7 @@ attacks: [ignorant, alignment]
 """
 
 
-def test_a_record_says_which_attack_turned_out_not_to_apply(tmp_path: Path) -> None:
+def test_a_set_that_lacks_faces_of_the_attackers_people_has_not_withstood_who_learns(tmp_path: Path) -> None:
     faces = Synthetic(people=40, images=3).open()
     pack = tmp_path / "pack"
     pack.mkdir()
@@ -180,5 +181,8 @@ def test_a_record_says_which_attack_turned_out_not_to_apply(tmp_path: Path) -> N
         (path,) = (tmp_path / "runs" / "records").glob("*.json")
         record = results.read(path)
         assert record.attackers == ("ignorant",)
-        assert record.not_run["alignment"].startswith("does not apply: the method made its private faces once")
+        assert record.not_run["alignment"].startswith("not measured: the method made its private faces once")
         assert not [s for s in record.scores if s.on == "alignment"]
+        ((row,),) = (group.rows for group in board([record]))
+        assert "incomplete" in row.marks
+        assert not row.front

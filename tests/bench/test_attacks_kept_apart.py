@@ -207,7 +207,7 @@ def test_an_attacker_of_a_run_holds_each_role_in_its_place(tmp_path: Path, monke
     for step in steps.all:
         if step.name.split("/")[0] in ("judge", "release", "apply", "embed"):
             store.stage(step.name, step.inputs, lambda out, step=step: step.make(out, silent))  # type: ignore[misc]
-    given = gather(steps, silent)
+    given = gather(steps, steps.attacks["parrot"], silent)
     alone = {"A": given.attacker_faces, "G": given.generator_faces, "P": given.original_faces, "H": given.holdout_faces}
     assert {role: faces.names for role, faces in alone.items()} == {role: data.role(role).names for role in data.places}
     for role, both in {"A": given.attacker(), "P": given.released, "H": given.holdout()}.items():

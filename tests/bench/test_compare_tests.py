@@ -13,6 +13,7 @@ from facebench.reports.compared import newcombe, reach
 from facebench.reports.intervals import wilson
 from facebench.reports.record import Measure, Score
 from made_up import ACCURACY, LEAK
+from scipy.stats import norm, t
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -72,17 +73,18 @@ def test_the_interval_of_pairs_covers_the_difference_as_often_as_it_says() -> No
 
 
 def test_probes_are_compared_by_people_with_a_p_value_that_ends_where_the_interval_does() -> None:
-    random, person = np.random.default_rng(0), np.repeat(np.arange(80), 5)
-    second = random.random(400) < 0.3
-    first = second | (np.isin(person, np.arange(0, 80, 8)) & (random.random(400) < 0.6))
+    random, person = np.random.default_rng(0), np.repeat(np.arange(80), 20)
+    second = random.random(1600) < 0.3
+    first = second | (np.isin(person, np.arange(0, 80, 8)) & (random.random(1600) < 0.6))
     found = _probes(first, second, person)
     means = paired.resampled(first.astype(float) - second, person)
     assert found.p < 0.01
     assert 0 < found.low < found.value < found.high
     assert found.how == "bootstrap over 80 people"
     # moved until its interval ends at zero, the p-value is what the interval lacks to one
-    assert paired.two_sided(means - found.low) == pytest.approx(0.05, abs=0.01)  # means of so few are steps
-    assert paired.two_sided(means - 10) == pytest.approx(2 / 10_001)
+    assert paired.two_sided(means - found.low, 80) == pytest.approx(0.05, abs=0.01)  # means are steps
+    assert paired.two_sided(means - 10, 10**9) == pytest.approx(2 / 10_001)
+    assert paired.two_sided(means - 10, 80) > paired.two_sided(means - 10, 800) > 2 / 10_001
     assert _probes(second, second, person).p == 1
 
 
@@ -94,6 +96,31 @@ def test_the_p_value_of_probes_is_below_a_twentieth_about_once_in_twenty() -> No
         first, second = (np.ravel(random.random((80, 4)) < rate) for _ in range(2))
         alarms += _probes(first, second, person).p < 0.05
     assert 0.02 <= alarms / draws <= 0.08
+
+
+def test_the_expanded_interval_of_normal_means_is_students() -> None:
+    values = np.random.default_rng(0).normal(0, 1, 25)
+    # resampled means of n values have the variance of the sample over n, with n in its divisor
+    spread = values.std() / 5
+    means = norm.ppf((np.arange(200_000) + 0.5) / 200_000) * spread + values.mean()
+    for level in (0.95, 0.99):
+        expected = t.interval(level, 24, values.mean(), values.std(ddof=1) / 5)
+        assert paired.percentiles(means, 25, level) == pytest.approx(expected, abs=1e-3 * spread)
+    low, _ = t.interval(0.9, 24, values.mean(), values.std(ddof=1) / 5)
+    assert paired.two_sided(means - low, 25) == pytest.approx(0.1, rel=1e-3)
+
+
+@pytest.mark.parametrize("people", [20, 40])
+def test_few_people_raise_false_alarms_no_oftener_than_many(people: int) -> None:
+    random, draws = np.random.default_rng(people), 600
+    alarms = []
+    for _ in range(draws):  # people differ in whether the one method or the other hides them better
+        lean = random.normal(0, 0.3, people)
+        alarms.append(
+            paired.bootstrap(np.repeat(lean, 5) + random.normal(0, 0.3, 5 * people), np.repeat(np.arange(people), 5)).p
+        )
+    assert np.mean(np.array(alarms) < 0.05) <= 0.07
+    assert np.mean(np.array(alarms) < 0.01) <= 0.019
 
 
 def test_without_trials_or_with_other_ones_intervals_are_compared_and_nothing_is_tested() -> None:
@@ -118,7 +145,7 @@ def test_where_every_probe_differs_alike_the_interval_is_not_a_point() -> None:
     found = _probes(np.ones(100, bool), np.zeros(100, bool), person)
     assert found.value == 1
     assert found.low < 0.97
-    assert found.p == pytest.approx(2 / 10_001)
+    assert found.p == paired.two_sided(np.ones(paired.RESAMPLES), 25)
     both = over_seeds([found, found])
     assert (both.value, both.p) == (1, found.p)
 

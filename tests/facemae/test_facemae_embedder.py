@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facebench.facemae import checkpoint
+from facebench.facemae import checkpoint, precision
 from facebench.facemae.embedder import ARCHITECTURES, WeightsError, build, embed, load, save, unit
 from facebench.facemae.iresnet import IResNet
 from facebench.facemae.pixels import to_float, to_uint8
-from facebench.facemae.precision import autocast, layout, native_bf16
+from facebench.facemae.precision import VARIABLE, PrecisionError, autocast, layout, native_bf16, trains_in_bf16
 from facebench.facemae.prelu import PReLU
 
 CPU = torch.device("cpu")
@@ -113,13 +113,31 @@ def test_prelu_trains_in_bfloat16() -> None:
     assert module.weight.grad.dtype == torch.float32
 
 
-def test_bfloat16_is_used_exactly_where_the_processor_has_it() -> None:
+def product_dtype() -> torch.dtype:
     with autocast(CPU):
-        got = (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
-    assert got == (torch.bfloat16 if native_bf16(CPU) else torch.float32)
+        return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+
+def test_bfloat16_is_used_exactly_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for asked in ("auto", ""):
+        monkeypatch.setenv(VARIABLE, asked)
+        assert product_dtype() == (torch.bfloat16 if native_bf16(CPU) else torch.float32)
     info = Path("/proc/cpuinfo")
     if info.exists() and "flags" in info.read_text():
         assert native_bf16(CPU) == ("avx512_bf16" in info.read_text() or "amx_bf16" in info.read_text())
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_who_asks_for_float32_gets_it_on_any_processor(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
+    monkeypatch.setattr(precision, "native_bf16", lambda device: native)
+    monkeypatch.delenv(VARIABLE)
+    assert trains_in_bf16(CPU) is native
+    monkeypatch.setenv(VARIABLE, "float32")
+    assert trains_in_bf16(CPU) is False
+    assert product_dtype() == torch.float32
+    monkeypatch.setenv(VARIABLE, "float16")
+    with pytest.raises(PrecisionError, match="FACEBENCH_PRECISION: expected auto or float32, got 'float16'"):
+        trains_in_bf16(CPU)
 
 
 def test_layout_is_channels_last() -> None:
