@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attacked import Inverted, Shuffled, both_ways, embed, evidence, roles
+from facebench.bench.attacks import other_photo
 from facebench.bench.attacks.base import Embeddings, NotApplicableError, Paired, untold
 from facebench.bench.attacks.choice import (
     AS_IT_IS,
@@ -20,7 +21,7 @@ from facebench.bench.attacks.choice import (
     mixed,
     told_with,
 )  # fmt: skip
-from facebench.bench.attacks.search import View, judge, search
+from facebench.bench.attacks.search import See, View, judge, search
 from facebench.datasets.subset import Nobody, Subset
 from facebench.methods.original import Original
 
@@ -116,6 +117,25 @@ def test_to_find_the_photo_is_not_to_know_the_face() -> None:
     assert (choice.way.name, choice.other_photos.name) == ("photos", "faces")
     without = choice.about["other_photos"]
     assert without.found == {"photos": 0, "faces": pytest.approx(0.9)}
+
+
+def test_who_searches_without_the_photo_sees_as_was_chosen_for_that(tmp_path: Path) -> None:
+    given = evidence(Original())
+
+    def mistaken(by: int) -> See:
+        """People by number; private faces are taken for those of the person so many numbers on."""
+
+        def see(people: Paired) -> View:
+            each = np.eye(100, dtype=np.float32)
+            private, original = people.private.identity, people.original.identity
+            return View(Embeddings(each[private + by], private), Embeddings(each[original], original))
+
+        return see
+
+    for by, other in ((0, 1), (1, 0)):
+        found = search(given, mistaken(by), tmp_path, other_photos=mistaken(other))
+        (without,) = other_photo.scores(tmp_path, "it")
+        assert ((found.identity == 1).mean() > 0.9, without.value > 0.9) == (by == 0, other == 0)
 
 
 def test_who_has_no_other_photo_does_not_choose_for_a_search_without_it() -> None:

@@ -18,7 +18,7 @@ from facebench.bench.attacks.base import Attack, Embed, Embeddings, Evidence, No
 from facebench.bench.attacks.search import See
 from facebench.bench.config import ALL_ATTACKS, Plan
 from facebench.bench.data import open_data
-from facebench.bench.evidence import gather
+from facebench.bench.evidence import again, gather, pack
 from facebench.bench.layout import lay_out
 from facebench.bench.plugins import load
 from facebench.bench.store import Store
@@ -222,11 +222,57 @@ def test_an_attacker_of_a_run_holds_each_role_in_its_place(tmp_path: Path, monke
 
     taught: list[Faces] = []
 
-    def train(faces: Faces, *given: Any, **how: Any) -> None:
+    def train(faces: Faces, out: Path, how: Any, **more: Any) -> None:
         taught.append(faces)
+        assert how == plan.judge  # by which the key of the attack's stage is made
         raise recognizer.TrainingError("it was only asked")
 
     monkeypatch.setattr(recognizer, "train", train)
     with pytest.raises(NotApplicableError, match="it was only asked"):
         given.learn(given.attacker_faces, silent)
     assert taught == [given.attacker_faces]
+
+
+@pytest.mark.parametrize("name", ["ignorant", "ensemble", "membership", "parrot"])
+def test_what_an_attack_did_not_declare_is_not_there(tmp_path: Path, name: str) -> None:
+    brief = {"architecture": "small", "dim": 16, "steps": 1, "batch": 8}
+    people = {"people": 40, "images": 2, "pairs": 20}
+    plan = Plan(synthetic=people, method="original", judge=brief, attacks=sorted({name, "parrot", "ensemble"}))
+    store = Store(tmp_path)
+    steps = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
+    for step in steps.all:
+        if step.name.split("/")[0] in ("judge", "judge-2", "release", "apply", "embed"):
+            store.stage(step.name, step.inputs, lambda out, step=step: step.make(out, silent))  # type: ignore[misc]
+    attack = steps.attacks[name]
+    given = gather(steps, attack, silent)
+    rows = np.array([0])
+    asked = {
+        "adaptive": [given.attacker, lambda: given.again(rows), lambda: given.learn(given.attacker_faces, silent)],
+        "control": [given.holdout],
+    }
+    for declared, calls in asked.items():
+        for call in calls:
+            if getattr(attack, declared):
+                call()
+            else:
+                with pytest.raises(NotApplicableError):
+                    call()
+    assert len(given.judges) == attack.several
+
+
+@pytest.mark.parametrize(("method", "encoding"), [("masking", "png"), ("pixelate", "jpeg")])
+def test_what_is_made_private_once_more_is_another_release_in_the_same_encoding(
+    tmp_path: Path, method: str, encoding: str
+) -> None:
+    plan = Plan(synthetic={"people": 40, "images": 2, "pairs": 20}, method=method, encoding=encoding,
+                attacks=["parrot"], judge={"architecture": "small", "dim": 16, "steps": 1, "batch": 8})  # fmt: skip
+    store = Store(tmp_path)
+    steps = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
+    store.stage(steps.release.name, steps.release.inputs, lambda out: steps.release.make(out, silent))
+    released = pack(steps.path(steps.release))
+    places = steps.data.places["P"]
+    anew = again(steps, places)(np.arange(len(places)))
+    assert np.array_equal(anew.labels, released.labels)
+    alike = [torch.equal(anew[row].image, released[row].image) for row in range(len(places))]
+    # what is random is drawn anew for each face; what is not is equal to what was decoded of the release
+    assert set(alike) == {method == "pixelate"}

@@ -14,6 +14,8 @@ from facebench.bench.data import Data, open_data
 from facebench.bench.layout import lay_out
 from facebench.bench.plugins import load
 from facebench.bench.store import Store
+from facebench.reports.leaderboard import board
+from made_up import record
 
 LEARNING = {"alignment", "parrot", "distillation", "restore"}
 SEARCHING = {*LEARNING, "ignorant", "other_image", "ensemble", "linkage"}
@@ -126,3 +128,34 @@ def test_what_no_attack_uses_is_in_no_key(keys: Keys) -> None:
     for entry, value in unused.items():
         assert changed(keys(), keys(**{entry: value})) == set()
     assert changed(keys(), {**keys(attacks=["ignorant", "restore"]), **keys(attacks=sorted(EVERY)[::-1])}) == set()
+
+
+def test_no_recognizer_of_a_run_begins_with_the_weights_of_one_that_it_must_not_resemble(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    plan = Plan(synthetic={"people": 60, "images": 4, "pairs": 40}, method="facemae", attacks=["ensemble"], seed=3)
+    steps = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
+    seeds = {
+        step.name: step.inputs["seed"] for step in steps.all if step.name in ("teacher", "judge", "judge-2", "train")
+    }
+    assert seeds["judge"] == seeds["train"] == 3
+    assert len({seeds["teacher"], seeds["judge"], seeds["judge-2"]}) == 3
+
+
+def test_the_recipe_of_a_teacher_is_part_of_the_method_that_it_taught(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    given = {"synthetic": {"people": 60, "images": 4, "pairs": 40}, "attacks": ["ignorant"]}
+
+    def spelled(**more: Any) -> dict[str, Any]:
+        plan = Plan(**given, **more)
+        return lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu").spelled_method()
+
+    one, other = (spelled(method="facemae", teacher={"steps": steps}) for steps in (60, 5000))
+    assert one["teacher"]["parameters"]["steps"] == 60
+    assert one != other
+    assert "teacher" not in spelled(method="masking", teacher={"steps": 5})
+    made = [
+        record("facemae", seed=0, name=f"lfw-quick-facemae-{n}", method_spec=spec)
+        for n, spec in enumerate((one, other))
+    ]
+    (group,) = board(made)
+    assert {row.label for row in group.rows} == {"facemae (teacher.steps=60)", "facemae (teacher.steps=5000)"}

@@ -116,6 +116,11 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "an n": (lambda c: _score(c, "accuracy").update(n=41), "accuracy on lfw_like: n: expected 40, got 41"),
     "a chance": (lambda c: _score(c, "leak@1").update(chance=0.5), "leak@1 on ignorant: chance: expected"),
     "an interval": (lambda c: _score(c, "eer").update(intervals=[]), "eer on lfw_like: intervals: expected"),
+    "a headline": (
+        lambda c: _score(c, "leak@1")["measure"].update(headline=False),
+        "leak@1 on ignorant: headline of the measure: expected True, got False",
+    ),
+    "a side": (lambda c: _score(c, "eer")["measure"].update(side="cost"), "side of the measure: expected utility"),
     "a detail": (lambda c: _score(c, "eer")["detail"].update(auc=0.99), "eer on lfw_like: detail auc: expected"),
     "a score left out": (lambda c: c["scores"].remove(_score(c, "leak@1")), "leak@1 on ignorant: expected"),
     "a score more": (

@@ -6,7 +6,7 @@ from facebench.reports.beside import worst
 from facebench.reports.leaderboard import board
 from facebench.reports.marks import FUSED, OTHER_PHOTO
 from facebench.reports.record import Measure, RunRecord, Score
-from made_up import record
+from made_up import attack, record
 
 
 def told(seed: int = 0, **found: float | None) -> RunRecord:
@@ -36,6 +36,23 @@ def test_over_seeds_means_are_compared_and_only_of_attackers_that_every_seed_ask
     assert found is not None
     assert (found.on, found.mean) == ("parrot", pytest.approx(0.3))
     assert found.sd == pytest.approx(0.03**0.5)
+
+
+def test_nothing_is_told_where_an_attacker_who_lacks_a_seed_found_more() -> None:
+    seeds = [told(0, parrot=0.6, alignment=0.2), told(1, parrot=0.6, alignment=0.2), told(2, alignment=0.2)]
+    assert worst(seeds, OTHER_PHOTO) is None
+    assert "not in the gallery" not in render.markdown(board(seeds))
+
+
+def test_a_third_party_who_finds_more_is_the_worst() -> None:
+    made = told(parrot=0.3)
+    own = next(score for score in made.scores if score.measure.name == OTHER_PHOTO)
+    theirs = attack(made).model_copy(update={"scores": (own.model_copy(update={"on": "inversion", "value": 0.5}),)})
+    found = worst([made], OTHER_PHOTO, [theirs])
+    assert found is not None
+    assert (found.on, found.mean) == ("inversion", 0.5)
+    words = "not in the gallery: `masking` 50.0 (inversion)"
+    assert words in render.markdown(board([made], [theirs]))
 
 
 @pytest.mark.parametrize("found", [{}, {"other_image": 0.2}, {"parrot": None}], ids=str)

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from facebench.reports import ledger, render
+from facebench.reports import entries, ledger, render
 from facebench.reports.leaderboard import board
 from facebench.reports.record import Measure, RecordError, RunRecord, Score, write
 from made_up import record
@@ -256,6 +256,28 @@ def test_an_attack_that_failed_was_not_withstood() -> None:
 def test_an_attack_that_failed_everywhere_counts_as_not_run() -> None:
     (group,) = board([without(record("b"), "ignorant", "not measured: no memory")])
     assert "attackers who were not run: ignorant, ensemble, " in render.markdown((group,))
+
+
+def test_an_attack_that_failed_on_every_row_was_withstood_by_none() -> None:
+    rows = [without(record(name, leak=0.3), "parrot", "not measured: training diverged") for name in "ab"]
+    for made in (rows[:1], rows):
+        (group,) = board(made)
+        for row in group.rows:
+            assert row.missing == ("parrot: not measured: training diverged",)
+            assert "incomplete" in row.marks
+            assert not row.front
+    assert entries.worst_leak(rows[0]) is None
+    (group,) = board([without(record("a"), "parrot", "does not apply: no sources")])
+    assert group.rows[0].front
+
+
+def test_a_record_that_calls_its_worst_attack_no_headline_is_told_by_the_others() -> None:
+    found = _score("leak@1", "parrot", 0.9, side="privacy", better="lower")
+    hidden = found.model_copy(update={"measure": found.measure.model_copy(update={"headline": False})})
+    open_, sly = (record(name) for name in "ab")
+    rows = [made.model_copy(update={"scores": (*made.scores, s)}) for made, s in ((open_, found), (sly, hidden))]
+    (group,) = board(rows)
+    assert [(row.worst.on, row.worst.mean) for row in group.rows] == [("parrot", 0.9)] * 2
 
 
 def test_a_row_that_an_earlier_version_of_an_attack_made_is_told() -> None:

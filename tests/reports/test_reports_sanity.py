@@ -37,6 +37,14 @@ def test_a_made_up_record_agrees_with_itself() -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "a leakage that is no headline": (
+        {"measure": LEAK.model_copy(update={"headline": False})},
+        "expected a headline of leakage",
+    ),
+    "a leakage of which more is better": (
+        {"measure": LEAK.model_copy(update={"better": "higher"})},
+        "expected a headline of leakage",
+    ),
     "a value beside its interval": ({"value": 0.25}, "expected a value in its wilson interval"),
     "a value a hit away": ({"value": 41 / 400}, f"expected the wilson interval {wilson(41, 400).low:.6g} to"),
     "another n": ({"n": 410}, "expected the wilson interval"),
