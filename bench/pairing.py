@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..reports.record import RunRecord, plain
+from ..reports.record import RunRecord, parameters, plain
 from .baseline import Baseline, Entry
 from .store import digest
 
@@ -90,6 +90,4 @@ def _changes(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def _flat(spec: dict[str, Any]) -> dict[str, Any]:
-    parameters = spec.get("parameters")
-    inner = parameters if isinstance(parameters, dict) else {}
-    return {**{key: value for key, value in spec.items() if key != "parameters"}, **inner}
+    return {**{key: value for key, value in spec.items() if key not in ("parameters", "teacher")}, **parameters(spec)}

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from .marks import BOUNDS, IGNORANT, NO_SOURCES, SEARCHES, attackers, lacking, marks, newest, reasons
-from .record import Interval, Measure, RunRecord, Score
+from .record import Interval, Measure, RunRecord, Score, parameters
 from .thirdparty import ThirdPartyAttack
 
 __all__ = ["BOUNDS", "IGNORANT", "NO_SOURCES", "SIDES", "Board", "Cell", "Group", "Row", "board"]
@@ -189,7 +189,7 @@ def _row(
     return Row(
         label=kept[0].method,
         method=kept[0].method,
-        parameters=_parameters(kept[0].method_spec),
+        parameters=parameters(kept[0].method_spec),
         version=kept[0].method_spec.get("version"),
         seeds=tuple(latest),
         cells={**cells, **_foreign_cells(kept, others)},
@@ -203,12 +203,6 @@ def _row(
         records=tuple(kept),
         foreign=tuple(foreign),
     )
-
-
-def _parameters(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A method's parameters, those of a teacher that the run trained for it too."""
-    taught = spec.get("teacher", {}).get("parameters", {})
-    return {**spec.get("parameters", {}), **{f"teacher.{name}": value for name, value in taught.items()}}
 
 
 def _foreign_cells(records: Sequence[RunRecord], others: Others) -> dict[tuple[str, str], Cell]:

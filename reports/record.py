@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -230,6 +231,16 @@ class RunRecord(Closed):
     def score(self, measure: str, on: str) -> Score | None:
         """The score of a measure on something, if there is one."""
         return next((s for s in self.scores if s.measure.name == measure and s.on == on), None)
+
+
+def parameters(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's parameters as its record spells them out, with those of a teacher that the run trained for it."""
+
+    def within(part: object) -> dict[str, Any]:
+        found = part.get("parameters") if isinstance(part, Mapping) else None
+        return dict(found) if isinstance(found, Mapping) else {}
+
+    return {**within(spec), **{f"teacher.{name}": value for name, value in within(spec.get("teacher")).items()}}
 
 
 def plain(value: Any) -> Any:

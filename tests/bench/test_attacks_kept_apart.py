@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -246,7 +246,7 @@ def test_what_an_attack_did_not_declare_is_not_there(tmp_path: Path, name: str) 
     attack = steps.attacks[name]
     given = gather(steps, attack, silent)
     rows = np.array([0])
-    asked = {
+    asked: dict[str, list[Callable[[], object]]] = {
         "adaptive": [given.attacker, lambda: given.again(rows), lambda: given.learn(given.attacker_faces, silent)],
         "control": [given.holdout],
     }
