@@ -183,6 +183,6 @@ def test_a_set_that_lacks_faces_of_the_attackers_people_has_not_withstood_who_le
         assert record.attackers == ("ignorant",)
         assert record.not_run["alignment"].startswith("not measured: the method made its private faces once")
         assert not [s for s in record.scores if s.on == "alignment"]
-        (row,) = board([record])[0].rows
-        assert "incomplete" in row.marks
-        assert not row.front
+        (shown,) = board([record])[0].rows
+        assert "incomplete" in shown.marks
+        assert not shown.front
