@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...datasets.base import silent
 from ...reports.record import Curve, Score
-from . import kept
+from . import kept, other_photo
 from .base import Attack, AttackError, Embed, Embeddings, Evidence, NotApplicableError, Paired
-from .checks import failed
 from .choice import remembered
 from .leakage import Found
-from .search import RankList, See, View, judge, search, told
+from .search import RankList, See, View, judge, ranked, search, told, with_another
 
 ALONE = "judges.json"
 TOGETHER = "together.npz"
@@ -31,10 +31,10 @@ class Ensemble(Attack):
     Recognizers are the judge and those of the plan's `judges`, or, where there are none, one that the run trains on
     the originals of role A. leak@k is the union: a probe counts where one recognizer finds its person, or where the
     sum of their similarities does. So it is an upper bound of what an attacker finds who does not know which one is
-    right. Everything else is told of the summed similarities.
+    right; likewise without the very photo. Everything else is told of the summed similarities.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     several: ClassVar[bool] = True
 
     k: RankList = (1, 5, 10)
@@ -47,8 +47,6 @@ class Ensemble(Attack):
             NotApplicableError: there is no other recognizer.
             AttackError: private faces have no source, or embeddings cannot be compared.
         """
-        from .retrieval import ranks
-
         if not evidence.judges:
             raise NotApplicableError("not measured: there is one recognizer only; name others in `judges`")
         views = [judge, *(remembered(_by(embed)) for embed in evidence.judges)]
@@ -59,11 +57,17 @@ class Ensemble(Attack):
 
         found = [search(evidence, together, out)]
         kept.write(found[0], out / TOGETHER)
-        released = evidence.released
-        for see in views:
-            hits = ranks(*see(released), released.source, progress=silent)
-            found.append(replace(found[0], **vars(hits), failed=failed(see(released).probes, "private")))
+        quiet, released = replace(evidence, progress=silent), evidence.released
+
+        def alone_by(views: list[See], asked: NDArray[np.int64], *, leave_out_source: bool) -> list[Found]:
+            return [
+                ranked(quiet, see(released), released.source, asked, leave_out_source=leave_out_source) for see in views
+            ]
+
+        found += alone_by(views, np.arange(len(found[0].person)), leave_out_source=False)
         _union(found).write(out)
+        if len(others := with_another(views[0](released))):
+            other_photo.write(_union(alone_by([together, *views], others, leave_out_source=True)), out)
         alone = {f"judge {n}": float((one.identity == 1).mean()) for n, one in enumerate(found[1:], 1)}
         about = {**alone, "together": float((found[0].identity == 1).mean())}
         (out / ALONE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

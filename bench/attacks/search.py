@@ -60,17 +60,17 @@ def search(
     """
     source, _, _ = searchable(evidence)
     view = see(evidence.released)
-    asked = _with_another(view) if leave_out_source else np.arange(len(view.probes.identity))
+    asked = with_another(view) if leave_out_source else np.arange(len(view.probes.identity))
     if not len(asked):
         raise NotApplicableError(
             f"does not apply: each of {len(np.unique(view.gallery.identity))} people has one image, and without its "
             "source no private face has anything to be found by; set min_images: 2"
         )
-    found = _ranked(evidence, view, source, asked, leave_out_source=leave_out_source)
+    found = ranked(evidence, view, source, asked, leave_out_source=leave_out_source)
     found.write(out)
-    if other_photos and len(others := _with_another(view)):
+    if other_photos and len(others := with_another(view)):
         known = other_photos(evidence.released)
-        other_photo.write(_ranked(evidence, known, source, others, leave_out_source=True), out)
+        other_photo.write(ranked(evidence, known, source, others, leave_out_source=True), out)
     probes, gallery = _rows(view.probes, asked), view.gallery
     if not leave_out_source:
         fused.search(probes, gallery, out, seed=evidence.seed)
@@ -107,10 +107,10 @@ def told(
     return [*scores, *other_photo.scores(out, on), *fused.scores(out, on), *more], curves
 
 
-def _ranked(
+def ranked(
     evidence: Evidence, view: View, source: NDArray[np.int64], asked: NDArray[np.int64], *, leave_out_source: bool
 ) -> leakage.Found:
-    """What is found for some of the probes."""
+    """What is found for some of the probes, by their rows in `asked`; arguments are those of `search`."""
     from .retrieval import ranks
 
     lost, lost_image = failed(view.probes, "private"), failed(view.gallery, "original")
@@ -120,7 +120,7 @@ def _ranked(
     return replace(found, gallery=len(lost_image) - leave_out_source, probes_all=len(lost))
 
 
-def _with_another(view: View) -> NDArray[np.int64]:
+def with_another(view: View) -> NDArray[np.int64]:
     """The probes whose person has more images than one."""
     people, images = np.unique(view.gallery.identity, return_counts=True)
     return np.flatnonzero(np.isin(view.probes.identity, people[images > 1]))

@@ -146,6 +146,11 @@ def test_an_ensemble_finds_whom_any_of_its_recognizers_finds(tmp_path: Path) -> 
     assert union.chance == pytest.approx(1 - (1 - 4 / 160) ** 4)
     # what is told beside leak@k is of one search, that of the sum
     assert told["residual"].detail["leak"] == union.detail["together"]
+    without = told["leak@1 other photo"]
+    blind = scores(OtherImage(), given, tmp_path / "o")["leak@1"]
+    assert blind.value <= without.value < union.value
+    assert without.chance == pytest.approx(1 - (1 - 3 / 159) ** 4)
+    assert (without.n, without.detail["gallery"]) == (160, 159)
     behind = leak(Ensemble(), evidence(Noise(), judges=given.judges), tmp_path / "n")
     assert behind.value < interval_of_chance(behind.chance, behind.n)[1]
 
