@@ -113,9 +113,10 @@ def _record(path: Path, chosen: Chosen) -> results.RunRecord:
         RecordError: it cannot be read.
     """
     record = results.read(path)
-    own = {key: value for key, value in record.method_spec.items() if key != "teacher"}  # the fit holds what it taught
+    # a fit does not say how its teacher was trained; what it was made from is compared below
+    own = {key: value for key, value in record.method_spec.items() if key != "teacher"}
     if record.method != chosen.name or own != results.plain(chosen.spec):
-        spec = {**record.method_spec.get("parameters", {}), "version": record.method_spec.get("version")}
+        spec = {**results.parameters(own), "version": record.method_spec.get("version")}
         ours = {**results.plain(chosen.spec["parameters"]), "version": chosen.spec["version"]}
         other = sorted(key for key in {*spec, *ours} if spec.get(key) != ours.get(key))
         raise DeployError(

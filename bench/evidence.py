@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..datasets.base import Faces, Progress, silent
 from ..methods.base import Method, MethodError, NotMadeError, Publish
 from ..reports.record import NOT_MEASURED
-from .attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableError, Paired, nobody, untold, untrained
+from .attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableError, Paired, nobody
 from .attacks.embedding import embed_all
 from .config import Plan
 from .data import Data
@@ -182,13 +182,22 @@ def gather(run: Run, attack: Attack, progress: Progress) -> Evidence:
         generator_faces=run.data.role("G"),
         holdout_faces=run.data.role("H"),
         embed=lambda faces: embed_all(run.open_judge(), faces),
-        attacker=paired(run, "A") if attack.adaptive else nobody,
-        holdout=paired(run, "H") if attack.control else nobody,
-        again=again(run, places) if attack.adaptive else untold,
+        attacker=paired(run, "A") if attack.adaptive else _undeclared("adaptive"),
+        holdout=paired(run, "H") if attack.control else _undeclared("control"),
+        again=again(run, places) if attack.adaptive else _undeclared("adaptive"),
         judges=tuple(_other(run, number) for number in range(len(run.others) if attack.several else 0)),
-        learn=partial(_learn, run) if attack.adaptive else untrained,
+        learn=partial(_learn, run) if attack.adaptive else _undeclared("adaptive"),
         progress=progress,
     )
+
+
+def _undeclared(what: str) -> Callable[..., Any]:
+    """What is not part of an attack's key is not given to it."""
+
+    def refuse(*given: object) -> Any:
+        raise NotApplicableError(f"{NOT_MEASURED}: the attack uses what it did not declare; set `{what}` on its class")
+
+    return refuse
 
 
 def _other(run: Run, number: int) -> Embed:

@@ -26,6 +26,7 @@ from .metrics.base import Metric
 from .plugins import build, name_of
 from .progress import Display
 from .scan import undecodable
+from .step import Step
 from .steps import Steps
 from .store import Stage, Store, digest
 
@@ -73,10 +74,8 @@ def run(plan: Plan, steps: Steps, store: Store, *, display: Display) -> Outcome:
     Raises:
         Every error of the stages, and of writing the record.
     """
-    done: list[Stage] = []
-    for step in steps.all:
-        stage = _make(steps, store, step, display)
-        done.append(stage)
+    precision = _precision(steps, store)
+    done = [_make(store, step, precision, display) for step in steps.all]
     steps.forget()
     record = results.sealed(_record(plan, steps, done))
     folder = store.root / "records"
@@ -89,11 +88,25 @@ def run(plan: Plan, steps: Steps, store: Store, *, display: Display) -> Outcome:
     return Outcome(record, results.write(record, folder), steps, new=True)
 
 
-def _make(steps: Steps, store: Store, step: Any, display: Display) -> Stage:
+def _precision(steps: Steps, store: Store) -> str | None:
+    """In which arithmetic this run will train; None where it has nothing to train."""
+    if all(step.unit != "steps" or store.has(step.name, step.inputs) for step in steps.all):
+        return None
+    from ..facemae.precision import trains_in_bf16
+
+    return "bfloat16" if trains_in_bf16(processor(steps.device)) else "float32"
+
+
+def _make(store: Store, step: Step, precision: str | None, display: Display) -> Stage:
     if store.has(step.name, step.inputs):
         return store.stage(step.name, step.inputs, lambda out: None)
     with display.stage(step.name, step.unit) as progress:
-        stage = store.stage(step.name, step.inputs, lambda out: step.make(out, progress))
+        stage = store.stage(
+            step.name,
+            step.inputs,
+            lambda out: step.make(out, progress),
+            precision=precision if step.unit == "steps" else None,
+        )
     display.note(f"{step.name:<22} {stage.seconds:8.1f} s")
     return stage
 
@@ -148,7 +161,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         quality=quality,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
-        machine=_machine(steps.device),
+        machine=_machine(),
         notes=(*in_sample, *overlap.notes(data.shared), *noted),
         groups=by_group(steps, scores),
     )
@@ -220,7 +233,9 @@ def _clear(steps: Steps) -> dict[str, float | None]:
 def _stage(stage: Stage) -> StageTrace:
     peak = None if stage.peak_mib is None else round(stage.peak_mib, 1)
     seconds = round(stage.seconds, 3)
-    return StageTrace(name=stage.name, key=stage.key, seconds=seconds, cached=stage.cached, peak_mib=peak)
+    return StageTrace(
+        name=stage.name, key=stage.key, seconds=seconds, cached=stage.cached, peak_mib=peak, precision=stage.precision
+    )
 
 
 def _others(steps: Steps) -> dict[str, Any]:
@@ -264,9 +279,7 @@ def _essence(record: RunRecord) -> dict[str, Any]:
     return {**shown, "stages": [(stage.name, stage.key, stage.seconds) for stage in record.stages]}
 
 
-def _machine(device: str) -> dict[str, Any]:
-    from ..facemae.precision import trains_in_bf16
-
+def _machine() -> dict[str, Any]:
     versions = {}
     for package in _PACKAGES:
         try:
@@ -280,6 +293,5 @@ def _machine(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "packages": versions,
-        "precision": "bfloat16" if trains_in_bf16(processor(device)) else "float32",
         "peak_memory_mb": None if peak is None else round(peak),
     }

@@ -43,6 +43,8 @@ class Stage:
     cached: bool
     peak_mib: float | None = None
     """Resident memory of the process at its peak while it was made; None where that is not known."""
+    precision: str | None = None
+    """In which arithmetic networks were trained in it; None where none was, or where that is not known."""
 
 
 def digest(inputs: Any) -> str:
@@ -104,13 +106,14 @@ class Store:
         path = self.path(name, inputs)
         return (path / TRACE).is_file() and not self._must_force(name, path.name)
 
-    def stage(self, name: str, inputs: Any, make: Callable[[Path], None]) -> Stage:
+    def stage(self, name: str, inputs: Any, make: Callable[[Path], None], *, precision: str | None = None) -> Stage:
         """A finished stage: looked up, or made now.
 
         Args:
             name: of the stage; a folder name.
             inputs: JSON-like; everything that decides what `make` writes.
             make: writes into the empty folder it is given.
+            precision: in which arithmetic it trains, to be told beside what it cost; no part of the key.
 
         Raises:
             StoreError: the folder cannot be written, the disk is full, or a kept stage was tampered with.
@@ -130,7 +133,9 @@ class Store:
             try:
                 started, peak = time.monotonic(), memory.watch()
                 make(partial)
-                _trace(partial, name, path.name, inputs, seconds=time.monotonic() - started, peak_mib=peak())
+                cost = {"seconds": time.monotonic() - started, "peak_mib": peak()}
+                told = {} if precision is None else {"precision": precision}
+                _trace(partial, name, path.name, inputs, {**cost, **told})
                 _replace(partial, path)
                 shutil.rmtree(scratch, ignore_errors=True)
             finally:
@@ -191,12 +196,12 @@ class Store:
             lock.release()
 
 
-def _trace(partial: Path, name: str, key: str, inputs: Any, **cost: float | None) -> None:
+def _trace(partial: Path, name: str, key: str, inputs: Any, told: dict[str, Any]) -> None:
     files = {}
     for file in sorted(p for p in partial.rglob("*") if p.is_file()):
         state = file.stat()
         files[file.relative_to(partial).as_posix()] = [state.st_size, state.st_mtime_ns, file_digest(file)]
-    trace = {"layout": LAYOUT, "name": name, "key": key, "inputs": inputs, "files": files, **cost}
+    trace = {"layout": LAYOUT, "name": name, "key": key, "inputs": inputs, "files": files, **told}
     with (partial / TRACE).open("w", encoding="utf-8") as out:
         json.dump(trace, out, indent=1, sort_keys=True)
         out.flush()
@@ -230,6 +235,9 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
         peak = None if trace.get("peak_mib") is None else float(trace["peak_mib"])
         if not (math.isfinite(seconds) and math.isfinite(peak or 0)):
             raise ValueError(f"expected finite costs, got {seconds} and {peak}")
+        precision = trace.get("precision")
+        if precision is not None and not isinstance(precision, str):
+            raise ValueError(f"expected the name of a precision, got {precision!r}")
         there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != TRACE}
         if trace["key"] != path.name or set(there) != set(files):
             raise StoreError(
@@ -247,7 +255,7 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"stage {name} in {path}: {TRACE} cannot be read ({error}): {remedy}") from error
-    return Stage(name, path.name, path, seconds, cached, peak)
+    return Stage(name, path.name, path, seconds, cached, peak, precision)
 
 
 @contextmanager

@@ -21,14 +21,15 @@ class PrecisionError(ValueError):
 def trains_in_bf16(device: torch.device) -> bool:
     """Whether matrix products of training are in bfloat16: where the processor has it, unless float32 is asked for.
 
-    Numbers of the two differ by more than those of two processors in float32 do, so records tell which it was.
+    Numbers of the two differ by more than those of two processors in float32 do, so records tell of each stage which
+    it was.
 
     Raises:
         PrecisionError: the environment variable is neither `auto` nor `float32`.
     """
     asked = os.environ.get(VARIABLE) or "auto"
     if asked not in ("auto", "float32"):
-        raise PrecisionError(f"{VARIABLE}: expected auto or float32, got {asked!r}")
+        raise PrecisionError(f"{VARIABLE}: expected auto or float32, got {asked!r}; set it to one of them, or unset it")
     return asked == "auto" and native_bf16(device)
 
 

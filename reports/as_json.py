@@ -31,7 +31,7 @@ def _plain(group: Group) -> dict[str, Any]:
 
 
 def _plain_row(row: Row) -> dict[str, Any]:
-    kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst", "records")}
+    kept = {key: value for key, value in vars(row).items() if key not in ("cells", "worst", "records", "foreign")}
     kept["records"] = [record.name for record in row.records]
     kept["groups"] = [entry for record in row.records for entry in long_form(record)]
     cells = [_plain_cell(cell) for cell in row.cells.values()]

@@ -116,6 +116,7 @@ class Group:
         return next((measure for _, measure in self.columns if measure.side == "utility"), None)
 
 
+_TAUGHT = "teacher.version"
 Board = tuple[Group, ...]
 Others = Mapping[str, list[ThirdPartyAttack]]
 """Third parties' attacks by the record they attack."""
@@ -182,7 +183,12 @@ def _row(
         for score in record.scores:
             if (key := (score.on, score.measure.name)) in due and score.value is not None:
                 scores[key][record.seed] = score
-    cells = {key: _cell(scores[key], len(kept)) for on, m in columns if (key := (on, m.name)) in scores}
+    # the column's measure: a record's own could say that its leakage is none
+    cells = {
+        key: replace(_cell(scores[key], len(kept)), measure=measure)
+        for on, measure in columns
+        if (key := (on, measure.name)) in scores
+    }
     foreign = [attack for record in kept for attack in others.get(record.name, ())]
     absent = lacking(kept, columns, versions)
     why = reasons(kept)
@@ -243,6 +249,8 @@ def _label(rows: Sequence[Row]) -> None:
     for members in by_method.values():
         given = [{**row.parameters, "version": row.version} for row in members]
         names = sorted({name for own in given for name in own})
+        if not all(_TAUGHT in own for own in given):  # an older record does not tell how its teacher was made
+            names = [name for name in names if name == _TAUGHT or not name.startswith("teacher.")]
         differing = [name for name in names if any(own.get(name) != given[0].get(name) for own in given)]
         for row, own in zip(members, given, strict=True):
             told = [f"{name}={_short(own[name])}" for name in differing if name in own]

@@ -54,7 +54,8 @@ class Interval(Closed):
     high: FiniteFloat
     level: FiniteFloat = 0.95
     kind: str
-    """How it was made: `wilson`, `cluster-bootstrap`, the wider of both, `fold-sd`."""
+    """How it was made: `wilson`, `cluster-bootstrap`, the wider of both, `cluster-bootstrap of both groups`,
+    `fold-sd`."""
 
 
 class Score(Closed):
@@ -140,6 +141,8 @@ class StageTrace(Closed):
     cached: bool
     peak_mib: FiniteFloat | None = Field(default=None, exclude_if=lambda peak: peak is None)
     """Resident memory of the run's process at its peak while it was made, in MiB; None where it is not known."""
+    precision: str | None = Field(default=None, exclude_if=lambda precision: precision is None)
+    """In which arithmetic networks were trained in it; None where none was, or where that is not known."""
 
 
 class Role(Closed):
@@ -240,7 +243,9 @@ def parameters(spec: Mapping[str, Any]) -> dict[str, Any]:
         found = part.get("parameters") if isinstance(part, Mapping) else None
         return dict(found) if isinstance(found, Mapping) else {}
 
-    return {**within(spec), **{f"teacher.{name}": value for name, value in within(spec.get("teacher")).items()}}
+    taught = spec.get("teacher")
+    version = {"version": taught.get("version")} if isinstance(taught, Mapping) else {}
+    return {**within(spec), **{f"teacher.{name}": value for name, value in {**within(taught), **version}.items()}}
 
 
 def plain(value: Any) -> Any:

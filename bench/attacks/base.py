@@ -142,8 +142,8 @@ class Evidence:
 class Attack(BaseModel, ABC):
     """Plug-in: a way to find people of the originals behind private faces. Frozen and closed.
 
-    What it takes of `Evidence` beyond the released faces has to be declared: `adaptive` for `attacker` and `learn`,
-    `control` for `holdout`, `several` for `judges`. The rest is not there, and not part of the stage's key.
+    What it takes of `Evidence` beyond the released faces has to be declared: `adaptive` for `attacker`, `again` and
+    `learn`, `control` for `holdout`, `several` for `judges`. The rest is not there, and not part of the stage's key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

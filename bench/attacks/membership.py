@@ -190,7 +190,8 @@ def _score(
         lambda mine, theirs: float(np.average(statistic.values(theirs), weights=mine)),
         found.person, found.other, seed=found.seed,
     )  # fmt: skip
-    low, high = min(both.low, bounds[0].low, value), max(both.high, bounds[0].high, value)
+    # none for members alone, where all are of one person
+    low, high = min(both.low, value, *(b.low for b in bounds[:1])), max(both.high, value, *(b.high for b in bounds[:1]))
     plain = [each for each in bounds if each.kind == "wilson"]
     return Score(
         measure=measure,

@@ -255,7 +255,7 @@ def test_what_an_attack_did_not_declare_is_not_there(tmp_path: Path, name: str) 
             if getattr(attack, declared):
                 call()
             else:
-                with pytest.raises(NotApplicableError):
+                with pytest.raises(NotApplicableError, match=f"not measured: .*set `{declared}` on its class"):
                     call()
     assert len(given.judges) == attack.several
 

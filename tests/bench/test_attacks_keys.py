@@ -159,3 +159,6 @@ def test_the_recipe_of_a_teacher_is_part_of_the_method_that_it_taught(tmp_path: 
     ]
     (group,) = board(made)
     assert {row.label for row in group.rows} == {"facemae (teacher.steps=60)", "facemae (teacher.steps=5000)"}
+    older = {key: value for key, value in one.items() if key != "teacher"}
+    (group,) = board([made[0], record("facemae", seed=0, name="lfw-quick-facemae-old", method_spec=older)])
+    assert {row.label for row in group.rows} == {"facemae (teacher.version=1)", "facemae"}

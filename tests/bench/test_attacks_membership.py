@@ -73,6 +73,15 @@ def test_the_interval_covers_the_truth_where_people_of_both_groups_differ(tmp_pa
     assert rate / draws >= 0.88  # 0.67 with either
 
 
+def test_members_who_are_all_one_person_have_an_interval(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    found = told(tmp_path, random.normal(0, 1, 20), random.normal(0, 1, 200), (20, 4))
+    area = found["membership auc"]
+    assert area.value is not None
+    assert area.intervals[0].low <= area.value <= area.intervals[0].high
+    assert area.intervals[0].kind == two_groups.KIND
+
+
 def test_members_who_are_of_another_kind_than_the_others_are_told(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     members, others = random.normal(0, 1, 200), random.normal(0, 1, 200)

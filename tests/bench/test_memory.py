@@ -66,19 +66,42 @@ def test_a_trace_with_an_odd_peak_is_told(tmp_path: Path, peak: object) -> None:
         Store(tmp_path).stage("fit", {}, lambda out: None)
 
 
+def test_a_stage_keeps_in_which_arithmetic_it_was_made(tmp_path: Path) -> None:
+    made = Store(tmp_path).stage("fit", {}, lambda out: None, precision="bfloat16")
+    again = Store(tmp_path).stage("fit", {}, lambda out: None, precision="float32")
+    assert (made.precision, again.cached, again.precision) == ("bfloat16", True, "bfloat16")
+    trace = made.path / "stage.json"
+    trace.write_text(json.dumps({**json.loads(trace.read_text()), "precision": 32}))
+    with pytest.raises(StoreError, match=r"stage.json cannot be read .*name of a precision, got 32"):
+        Store(tmp_path).stage("fit", {}, lambda out: None)
+
+
 @LINUX
-def test_a_record_tells_the_memory_of_every_stage_and_of_the_run(tmp_path: Path) -> None:
+def test_a_record_tells_memory_and_arithmetic_of_every_stage_and_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "tiny.yaml").write_text(
         "synthetic: {people: 40, images: 4, pairs: 40}\n"
         "recognizer: {architecture: small, dim: 32, steps: 2, batch: 16}\n"
         "judge: {architecture: small, dim: 32, steps: 2, batch: 16}\n"
     )
     run = ["run", "--method", "noise", "--recipe", str(tmp_path / "tiny.yaml"), "--store", str(tmp_path / "runs"), "-q"]
+    with monkeypatch.context() as wrong:
+        wrong.setenv("FACEBENCH_PRECISION", "fp32")
+        assert main([*run, "--tracking-uri", "none"]) == 2
+    assert "FACEBENCH_PRECISION: expected auto or float32, got 'fp32'; set it to one" in capsys.readouterr().err
+    assert not list((tmp_path / "runs").glob("stages/*"))  # before anything is made
     assert main([*run, "--attacks", "ignorant", "--tracking-uri", "none"]) in (0, 1)
     (path,) = (tmp_path / "runs" / "records").glob("*.json")
     kept = results.read(path)
     peaks = [stage.peak_mib for stage in kept.stages]
     assert all(peak is not None and peak > 50 for peak in peaks)
     assert kept.machine["peak_memory_mb"] >= max(peak for peak in peaks if peak is not None) - 1
-    older = kept.model_copy(update={"stages": tuple(s.model_copy(update={"peak_mib": None}) for s in kept.stages)})
+    told = {stage.name: stage.precision for stage in kept.stages}
+    assert told["train"] == told["judge"] == "float32"
+    assert told["release"] is told["attack/ignorant"] is None
+    older = kept.model_copy(
+        update={"stages": tuple(s.model_copy(update={"peak_mib": None, "precision": None}) for s in kept.stages)}
+    )
+    assert "precision" not in older.model_dump_json()
     assert "peak_mib" not in older.model_dump_json()  # what records of before said, and so their digests, stays

@@ -271,11 +271,21 @@ def test_an_attack_that_failed_on_every_row_was_withstood_by_none() -> None:
     assert group.rows[0].front
 
 
-def test_a_record_that_calls_its_worst_attack_no_headline_is_told_by_the_others() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"headline": False},
+        {"better": "higher"},
+        {"unit": "seconds"},
+        {"side": "cost"},
+        {"headline": False, "side": "cost"},
+    ],
+)
+def test_a_record_that_says_its_worst_attack_is_none_is_told_by_the_others(change: dict[str, object]) -> None:
     found = _score("leak@1", "parrot", 0.9, side="privacy", better="lower")
-    hidden = found.model_copy(update={"measure": found.measure.model_copy(update={"headline": False})})
-    open_, sly = (record(name) for name in "ab")
-    rows = [made.model_copy(update={"scores": (*made.scores, s)}) for made, s in ((open_, found), (sly, hidden))]
+    hidden = found.model_copy(update={"measure": found.measure.model_copy(update=change)})
+    sly, open_ = (record(name) for name in "ab")
+    rows = [made.model_copy(update={"scores": (*made.scores, s)}) for made, s in ((sly, hidden), (open_, found))]
     (group,) = board(rows)
     assert [(row.worst.on, row.worst.mean) for row in group.rows] == [("parrot", 0.9)] * 2
 
