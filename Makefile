@@ -10,8 +10,9 @@ help:
 	@echo 'make format   let ruff rewrite what it can'
 	@echo 'make lock     choose the newest versions anew: requirements.lock'
 
+# 1: a sanity bound failed, as that of the demo's small judge may, and the run has said so.
 demo: set-up
-	.venv/bin/bench run
+	.venv/bin/bench run || [ $$? -eq 1 ]
 
 test: set-up
 	.venv/bin/pytest $(ARGS)
