@@ -33,6 +33,7 @@ class External(Method):
     (arXiv 2005.09544) and DeepPrivacy2 (arXiv 2211.09454).
     """
 
+    version: ClassVar[int] = 2  # what attackers lack of it was kept as a reason why they do not apply
     random: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False
 
