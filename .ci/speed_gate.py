@@ -1,6 +1,6 @@
 """Compare the ratios of `tests/perf` with those in `speed.json`: how many times faster ours is than its peer.
 
-    .venv/bin/pytest tests/perf --benchmark-only --benchmark-json build/speed.json
+    .venv/bin/pytest tests/perf -n0 --benchmark-enable --benchmark-json build/speed.json
     .venv/bin/python .ci/speed_gate.py build/speed.json
 
 Seconds differ from machine to machine; both sides of a ratio are measured in one run on one machine, and the ratio is

@@ -1,6 +1,6 @@
 """Ten-fold accuracy of 6,000 pairs against the plain loop over thresholds, in one run, with equal numbers.
 
-`pytest tests/perf --benchmark-enable --benchmark-group-by=group` prints the ratio.
+`pytest tests/perf -n0 --benchmark-enable --benchmark-group-by=group` prints the ratio.
 """
 
 import time

@@ -1,6 +1,6 @@
 """Reading and decoding a pack against torchvision's ImageFolder on the same images, one thread each.
 
-`pytest tests/perf/test_perf_packs.py --benchmark-only` prints both and their ratio.
+`pytest tests/perf/test_perf_packs.py -n0 --benchmark-enable` prints both and their ratio.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """A recognizer's training step: as this package runs it, against the plain way on the same processor.
 
-    pytest tests/perf/test_perf_recognizer.py --benchmark-enable --benchmark-group-by=group
+    pytest tests/perf/test_perf_recognizer.py -n0 --benchmark-enable --benchmark-group-by=group
 
 The plain way is float32, contiguous images, torch's own PReLU and its default optimizer loop. Ours keeps channels
 last, uses `facemae.prelu`, a fused optimizer, and bfloat16 where the processor multiplies it. The ratio depends on

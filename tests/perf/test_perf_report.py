@@ -1,6 +1,6 @@
 """The board over a thousand records: seconds and memory of the whole command, from Python's start to the file.
 
-`pytest tests/perf/test_perf_report.py --benchmark-only` prints the seconds of every format.
+`pytest tests/perf/test_perf_report.py -n0 --benchmark-enable` prints the seconds of every format.
 """
 
 import subprocess

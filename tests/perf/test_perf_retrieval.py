@@ -1,6 +1,6 @@
 """Exact search with ranks against faiss, which finds the ten best and no ranks, in one run with equal neighbours.
 
-`pytest tests/perf/test_perf_retrieval.py --benchmark-enable` takes 2,000 probes and 50,000 images; for more, set
+`pytest tests/perf/test_perf_retrieval.py -n0 --benchmark-enable` takes 2,000 probes and 50,000 images; for more, set
 `FACEBENCH_RETRIEVAL`, say to `20000x200000`. Both sides take as many threads as `OMP_NUM_THREADS` says. With one
 thread, and on a machine that does other things too, `--benchmark-timer=time.process_time` is the fairer clock.
 """
