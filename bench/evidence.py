@@ -34,8 +34,8 @@ from .step import Both, Step
 REFUSED = "refused.json"
 """What a stage leaves where the method cannot be applied to other people: the reason."""
 _log = logging.getLogger(__name__)
-_ANEW = 1 << 36
-"""Added to the place of an original that is made private once more, so that its random numbers are others."""
+_ATTACKER, _ANEW = "attacker", "attacker anew"
+"""Purposes of the keys with which an attacker applies the method: nobody but the owner has that of the release."""
 
 
 class Run(Protocol):
@@ -77,13 +77,15 @@ def draw(labels: NDArray[np.int64], places: NDArray[np.int64], most: int, *, see
 
 def apply(run: Run, places: NDArray[np.int64], out: Path, progress: Progress) -> None:
     """Write what the method makes of the faces at some places into the folder `out`, or why it cannot."""
+    from ..facemae.randomness import key_of_seed
     from .privatize import release
 
     faces = faces_at(run, places)
     try:
         release(
             run.method, name_of(run.method, Method), run.fitted(), faces, places, out,
-            seed=run.plan.seed, device=processor(run.device), encoding=run.plan.encoding, progress=progress,
+            key=key_of_seed(run.plan.seed, _ATTACKER), device=processor(run.device), encoding=run.plan.encoding,
+            progress=progress,
         )  # fmt: skip
     except MethodError as error:
         for left in out.iterdir():
@@ -137,10 +139,11 @@ def again(run: Run, places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], 
 
     def make(rows: NDArray[np.int64]) -> Faces:
         from ..datasets.reencoded import Reencoded
+        from ..facemae.randomness import key_of_seed
 
         if not run.method.repeatable:
             raise NotApplicableError("does not apply: the method made its private faces once and for all")
-        how = Publish(run.plan.seed, processor(run.device), places[rows] + _ANEW)
+        how = Publish(key_of_seed(run.plan.seed, _ANEW), processor(run.device), places[rows])
         try:
             made: Faces = run.method.publish(run.fitted(), faces_at(run, places[rows]), how)
             return made if run.plan.encoding == "png" else Reencoded(made, run.plan.encoding)
@@ -184,7 +187,8 @@ def gather(run: Run, attack: Attack, progress: Progress) -> Evidence:
         embed=lambda faces: embed_all(run.open_judge(), faces),
         attacker=paired(run, "A") if attack.adaptive else _undeclared("adaptive"),
         holdout=paired(run, "H") if attack.control else _undeclared("control"),
-        again=again(run, places) if attack.adaptive else _undeclared("adaptive"),
+        again=again(run, places) if attack.adaptive or attack.applies else _undeclared("adaptive` or `applies"),
+        deterministic=not run.method.random,
         judges=tuple(_other(run, number) for number in range(len(run.others) if attack.several else 0)),
         learn=partial(_learn, run) if attack.adaptive else _undeclared("adaptive"),
         progress=progress,

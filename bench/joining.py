@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import Progress
+from ..methods.release_order import release_order
 from .privatize import MANIFEST, write_manifest
 from .shards import Shard, ShardError
 
@@ -72,15 +73,9 @@ def arrange(shards: Sequence[Shard]) -> Whole:
     size = np.concatenate([shard.size for shard in shards])
     offset = np.concatenate([np.cumsum(shard.size) - shard.size for shard in shards])
     file = np.repeat(np.arange(len(shards)), [len(shard.size) for shard in shards])
-    words = np.ascontiguousarray(digest[:, :16]).view(">u8")  # half of a digest tells any two images apart
-    by_image = np.lexsort((words[:, 1], words[:, 0]))
-    _, first = np.unique(identity[by_image], return_index=True)
-    number = np.empty(len(first), np.int64)
-    number[np.argsort(first)] = np.arange(len(first))
-    labels = number[np.unique(identity, return_inverse=True)[1]]
-    order = np.lexsort((words[:, 1], words[:, 0], labels))
+    labels, order = release_order(identity, digest)
     return Whole(
-        labels=labels[order],
+        labels=labels,
         source=None if (source < 0).any() else source[order],
         digest=digest[order],
         size=size[order],

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Encoding = Literal["png", "jpeg"]
 MANIFEST = "manifest.parquet"
+BRAND = {"facebench_repeatable": "made from the public seed of a benchmark, in the originals' order: not for publication"}
+"""What a manifest of a benchmark's private set says in its schema."""
 _BATCH = 256
 
 
@@ -32,21 +34,23 @@ def release(
     places: NDArray[np.int64],
     out: Path,
     *,
-    seed: int,
+    key: bytes,
     device: torch.device,
     encoding: Encoding = "png",
     progress: Progress = silent,
 ) -> None:
-    """Write the private version of some faces into the folder `out`, in their order.
+    """Write the private version of some faces into the folder `out`, in their order: for a benchmark, not to be shared.
+
+    The key follows from the run's seed, so anybody can make the faces again, and the order is that of the originals.
 
     Args:
         method: fitted into the folder `fitted`.
         name: of the method, for the manifest.
         fitted: what `Method.fit` wrote.
         faces: the originals, sorted by identity.
-        places: [N], where each face stands in its dataset: its seed, and the manifest's `source_index`.
+        places: [N], where each face stands in its dataset, the manifest's `source_index`.
         out: gets `train.rec`, `train.idx`, `property` and the manifest.
-        seed: of the release.
+        key: 32 bytes, from which all randomness follows.
         device: where to compute.
         encoding: `png` is lossless; `jpeg` has quality 95.
         progress: told of faces done.
@@ -57,7 +61,7 @@ def release(
     """
     from ..datasets.recordio import RecordIOWriter
 
-    private = method.publish(fitted, faces, Publish(seed=seed, device=device, places=places))
+    private = method.publish(fitted, faces, Publish(key, device, places))
     hashes: list[str] = []
     with RecordIOWriter(out, private.identities) as pack:
         for row, image in encoded(private, range(len(private)), encoding):
@@ -66,7 +70,8 @@ def release(
             if len(hashes) % _BATCH == 0 or len(hashes) == len(private):
                 progress(len(hashes), len(private))
     index = None if private.source is None else places[private.source]
-    write_manifest(out / MANIFEST, name, spell(method)["parameters"], private.labels, hashes, index=index)
+    parameters = spell(method)["parameters"]
+    write_manifest(out / MANIFEST, name, parameters, private.labels, hashes, index=index, notes=BRAND)
 
 
 def encoded(private: PrivateFaces, rows: range, encoding: Encoding) -> Iterator[tuple[int, bytes]]:

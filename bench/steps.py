@@ -229,11 +229,13 @@ class Steps:
         return self.path(self.fit) if self.fit else Path()
 
     def _release(self, out: Path, progress: Progress) -> None:
+        from ..facemae.randomness import key_of_seed
         from .privatize import release
 
         release(
             self.method, name_of(self.method, Method), self.fitted(), self.data.role("P"), self.data.places["P"], out,
-            seed=self.plan.seed, device=processor(self.device), encoding=self.plan.encoding, progress=progress,
+            key=key_of_seed(self.plan.seed, "release"), device=processor(self.device), encoding=self.plan.encoding,
+            progress=progress,
         )  # fmt: skip
 
     def _released(self) -> Faces:

@@ -11,12 +11,10 @@ from typing import Literal, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from .randomness import numbers
+
 Compose: TypeAlias = Literal["rebuilt", "pasted"]
 """What a published face is made of: the decoder's patches alone, or the visible ones of the original kept."""
-
-_GAMMA = 0x9E3779B97F4A7C15 - 2**64  # SplitMix64's constants, as the signed numbers torch has
-_FIRST = 0xBF58476D1CE4E5B9 - 2**64
-_SECOND = 0x94D049BB133111EB - 2**64
 
 
 class Mask(NamedTuple):
@@ -68,42 +66,42 @@ def visible_patches(patches: int, ratio: float) -> int:
     return max(1, round(patches * (1 - ratio)))
 
 
-def random_mask(seeds: Tensor, patches: int, ratio: float) -> Mask:
-    """Hide patches at random, each image's from its own seed.
+def random_mask(own: Tensor, patches: int, ratio: float) -> Mask:
+    """Hide patches at random, each image's from its own key or seed.
 
-    Patch i of an image has the i-th number of the SplitMix64 stream that starts at the hashed seed, and the patches
-    with the smallest numbers stay visible. There is no state: an image's mask is the same alone, in any
-    batch, on any device and in any order, and it grows with falling ratio (what is visible at 0.9 is at 0.5).
+    There is no state: an image's mask is the same alone, in any batch, on any device and in any order, and it grows
+    with falling ratio (what is visible at 0.9 is at 0.5).
 
     Args:
-        seeds: int64 [B].
+        own: uint8 [B, 32] or int64 [B], see `randomness.numbers`.
         patches: N, patches in an image.
         ratio: share of the patches to hide, 0 <= ratio < 1.
 
     Raises:
-        ValueError: seeds of another type or shape, or a ratio out of range.
+        ValueError: keys or seeds of another type or shape, or a ratio out of range.
     """
-    if seeds.dtype != torch.int64 or seeds.ndim != 1:
-        raise ValueError(f"seeds: expected int64 [B], got {seeds.dtype} {list(seeds.shape)}")
+    return mask_from(numbers(own, patches), ratio)
+
+
+def mask_from(drawn: Tensor, ratio: float) -> Mask:
+    """The patches with the smallest of an image's random numbers stay visible, the others are hidden.
+
+    Args:
+        drawn: int64 [B, N], a random number a patch.
+        ratio: share of the patches to hide, 0 <= ratio < 1.
+
+    Raises:
+        ValueError: a ratio out of range.
+    """
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio: expected 0 <= ratio < 1, got {ratio}")
-    keys = stream(_mix(seeds), patches)
-    return split(keys.argsort(dim=1, stable=True), visible_patches(patches, ratio))
+    return split(drawn.argsort(dim=1, stable=True), visible_patches(drawn.shape[1], ratio))
 
 
 def split(order: Tensor, visible: int) -> Mask:
     """The mask that shows the first `visible` patches of each image's own order (int64 [B, N], permutations)."""
     restore = order.argsort(dim=1)
     return Mask(keep=order[:, :visible], restore=restore, hidden=restore >= visible)
-
-
-def stream(seeds: Tensor, count: int) -> Tensor:
-    """[B, count], the first numbers of the SplitMix64 stream of each seed, as signed 64-bit integers.
-
-    Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014), figure 17.
-    """
-    steps = torch.arange(1, count + 1, device=seeds.device) * _GAMMA  # 64-bit overflow wraps, as it should
-    return _mix(seeds[:, None] + steps)
 
 
 def compose_faces(images: Tensor, rebuilt: Tensor, hidden: Tensor, *, patch: int, compose: Compose) -> Tensor:
@@ -123,15 +121,3 @@ def compose_faces(images: Tensor, rebuilt: Tensor, hidden: Tensor, *, patch: int
     if compose == "pasted":
         patches = torch.where(hidden[..., None], patches, patchify(images, patch).to(patches.dtype))
     return unpatchify(patches, patch, height=images.shape[2], width=images.shape[3])
-
-
-def _mix(numbers: Tensor) -> Tensor:
-    """SplitMix64's mixing function, on each int64."""
-    numbers = (numbers ^ _shift(numbers, 30)) * _FIRST
-    numbers = (numbers ^ _shift(numbers, 27)) * _SECOND
-    return numbers ^ _shift(numbers, 31)
-
-
-def _shift(numbers: Tensor, bits: int) -> Tensor:
-    """Shift right without the sign, which torch's own shift would drag along."""
-    return (numbers >> bits) & ((1 << (64 - bits)) - 1)

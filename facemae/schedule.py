@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .masking import stream
+from .randomness import stream
 
 
 class Draw(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Privatizer: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
-"""(faces, seeds) to private faces: uint8 [B, 3, SIZE, SIZE] and int64 [B] to uint8 [B, 3, SIZE, SIZE].
+"""(faces, keys) to private faces: uint8 [B, 3, SIZE, SIZE] and uint8 [B, 32] to uint8 [B, 3, SIZE, SIZE].
 
-Order and identities are kept. A face's seed is all the randomness there is for it: a private face depends
-on the face, its seed and the fitted method, never on the batch it came in.
+Order and identities are kept. A face's key is all the randomness there is for it (`facemae.randomness.numbers` draws
+from it): a private face depends on the face, its key and the fitted method, never on the batch it came in. Whoever can
+tell the key of a face takes its noise away, so a method draws from nothing else: no seed, no clock, no place.
 """
 
 
@@ -55,15 +56,33 @@ class Fit:
 class Publish:
     """With what a private set is to be made, beside the originals."""
 
-    seed: int
+    key: bytes = field(repr=False)
+    """32 bytes, from which all randomness of the set follows: a release's is secret, a benchmark's follows from its
+    seed."""
     device: torch.device
     places: NDArray[np.int64]
-    """[N], where each original stands in its dataset; with the seed it decides the face's own randomness."""
+    """[N], where each original stands in its dataset."""
 
-    @property
-    def own_seeds(self) -> NDArray[np.int64]:
-        """[N], each original's own seed: shards and reruns agree, whatever else is released with it."""
-        return np.int64(self.seed) * np.int64(1 << 40) + self.places
+    def own_keys(self, images: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        """Each face's own key: uint8 [B, 32].
+
+        It follows from the set's key, the face's pixels and its place. So shards and reruns agree, another picture at
+        the same place never shares numbers with this one, and equal pictures get numbers of their own: else the
+        release would tell that they are equal.
+
+        Args:
+            images: uint8 [B, 3, SIZE, SIZE], on the CPU.
+            rows: [B], which of the originals they are.
+        """
+        import torch
+
+        from ..facemae.randomness import derived
+
+        own = [
+            derived(self.key, image.tobytes(), place.to_bytes(8, "little"), purpose="face")
+            for image, place in zip(images.numpy(), self.places[rows].tolist(), strict=True)
+        ]
+        return torch.frombuffer(bytearray(b"".join(own)), dtype=torch.uint8).reshape(len(own), -1)
 
 
 class Network(NamedTuple):
@@ -117,7 +136,7 @@ class Method(BaseModel, ABC):
     version: ClassVar[int] = 1
     """Raise it when equal parameters give other images: what was made before then expires."""
     random: ClassVar[bool] = True
-    """False where the seed changes nothing, so that all seeds share one fit and one release."""
+    """False where neither seed nor key changes anything, so that all seeds share one fit and one release."""
     learns: ClassVar[bool] = False
     """Whether `fit` does anything."""
     shared: ClassVar[bool] = False
@@ -157,6 +176,14 @@ class Method(BaseModel, ABC):
         """
         raise MethodError(f"{type(self).__name__.lower()} works on sets as a whole, not face by face; use `publish`")
 
+    def promise(self, photos: int) -> str:
+        """What is proved of a release, with its unit and what it means for a whole person; empty where nothing is.
+
+        Args:
+            photos: the most photos that one person has in it.
+        """
+        return ""
+
     def network(self, fitted: Path) -> Network | None:
         """What was fitted as one network that `torch.export` can trace, for those who keep models.
 
@@ -177,7 +204,7 @@ class Method(BaseModel, ABC):
         Args:
             fitted: the folder that `fit` wrote; empty for a method that learns nothing.
             originals: [N], sorted by identity.
-            how: seed, device, and where each original stands in its dataset.
+            how: key, device, and where each original stands in its dataset.
 
         Raises:
             MethodError: what was fitted is missing or damaged, or these originals cannot be made private.
@@ -189,8 +216,7 @@ class FaceByFace(PrivateFaces):
     """One private face for each original, in their order."""
 
     def __init__(self, originals: Faces, privatize: Privatizer, how: Publish) -> None:
-        self._originals, self._privatize, self._device = originals, privatize, how.device
-        self._seeds = how.own_seeds
+        self._originals, self._privatize, self._how = originals, privatize, how
         self.identities, self.labels, self.names = originals.identities, originals.labels, originals.names
         self.source = np.arange(len(originals))
 
@@ -199,8 +225,8 @@ class FaceByFace(PrivateFaces):
 
         images = torch.stack([self._originals[row].image for row in rows.tolist()])
         with torch.inference_mode():
-            own = torch.from_numpy(self._seeds[rows]).to(self._device)
-            private = self._privatize(images.to(self._device), own)
+            own = self._how.own_keys(images, rows).to(self._how.device)
+            private = self._privatize(images.to(self._how.device), own)
         if private.shape != images.shape or private.dtype != torch.uint8:
             raise MethodError(
                 f"private faces: expected uint8 {list(images.shape)}, got {private.dtype} {list(private.shape)}; "

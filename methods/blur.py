@@ -32,7 +32,7 @@ class Blur(Method):
 
         kernel = _kernel(self.sigma).to(device)
 
-        def privatize(images: Tensor, seeds: Tensor) -> Tensor:
+        def privatize(images: Tensor, keys: Tensor) -> Tensor:
             # float64: another batch size may sum in another order, which shall not show after rounding
             return (kernel @ images.double() @ kernel.T).round().clamp(0, 255).to(torch.uint8)
 

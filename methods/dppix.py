@@ -1,10 +1,13 @@
-"""Blocks of one colour with Laplace noise: pixelation that is differentially private in a few pixels of an image."""
+"""Blocks of one colour with discrete Laplace noise: pixelation that is differentially private in a few pixels."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from ..datasets.base import SIZE
@@ -18,27 +21,27 @@ _CHANNELS = 3
 
 
 class DPPix(Method):
-    """DP-Pix: the mean colour of each square block, plus Laplace noise.
+    """DP-Pix: the mean colour of each square block, with discrete Laplace noise on the sum that it is the mean of.
 
     Two images are neighbours if they differ in at most `m` pixels, each by anything in all three channels. One
     released image is `epsilon`-differentially private in that sense, all its blocks and channels together: `m` pixels
-    move the block means of one channel by at most 255 m / block^2 in sum, those of three channels by three times
-    that, so every mean gets noise of scale 3 * 255 * m / (block^2 * epsilon). The paper has grey images and no factor
-    3; split by sequential composition, each channel here has epsilon / 3. Rounding and cutting to 0..255 come after
-    the noise and cost nothing.
+    move the sums of one channel by at most 255 m, those of three channels by three times that, all whole numbers, so
+    every sum gets a whole number with P(z) proportional to exp(-|z| epsilon / (3 * 255 m)). Dividing by the pixels of
+    a block, rounding, and cutting to 0..255 come after the noise and cost nothing. The paper has grey images and no
+    factor 3, and adds real numbers of the same scale to the means.
 
-    What it does not protect: the unit is **m pixels of one image, not a person**. Two aligned faces of different people
-    differ in nearly all 12,544 pixels, for which the guarantee is epsilon * 12544 / m: small numbers of `m` hide a
-    detail, not who it is. The images of one person, and another release of the same image, add up. The noise follows
-    from the face and the seed of the run, so that runs can be repeated: whoever knows the seed takes it away again,
-    and one seed used at two values of epsilon gives the means away. A release to the public wants a secret seed,
-    used once. And noise in floating point is no hardened mechanism: the lowest bits of what it adds can tell
-    values apart (Mironov, "On significance of the least significant bits for differential privacy", CCS 2012); here
-    rounding to whole numbers hides most of them, which nobody has proved.
+    Noise in whole numbers has no lowest bits that tell values apart (Mironov 2012 on noise in floating point). It
+    follows from a face's own key, which for a release is secret: whoever has the key takes the noise away.
+
+    What it does not protect: the unit is **m pixels of one image, not a person**; `promise` says what is left for a
+    person. Small numbers of `m` hide a detail, not who it is. The images of one person, and another release of the
+    same image, add up.
 
     Source: Fan, "Image Pixelization with Differential Privacy", DBSec 2018: its m-neighbourhood, its sensitivity of
-    pixelization, and its Laplace mechanism.
+    pixelization, and its Laplace mechanism. The discrete one: Ghosh et al., STOC 2009 (`discrete_laplace.py`).
     """
+
+    version: ClassVar[int] = 2
 
     block: Annotated[int, Field(ge=1, le=SIZE)] = 16
     """Side of a block in pixels; it divides 112."""
@@ -46,7 +49,7 @@ class DPPix(Method):
     """By how many pixels neighbouring images may differ."""
     epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
     """Of one released image, all blocks and channels together."""
-    mechanism: Literal["laplace"] = "laplace"
+    mechanism: Literal["discrete laplace"] = "discrete laplace"
     """Told so that records carry it beside epsilon."""
     unit: Literal["m pixels of one image"] = "m pixels of one image"
     """What epsilon is about; told so that records carry it."""
@@ -61,30 +64,46 @@ class DPPix(Method):
 
     @property
     def scale(self) -> float:
-        """Of the Laplace noise on a block's mean, in levels of grey."""
-        return _CHANNELS * 255 * self.m / (self.block**2 * self.epsilon)
+        """Of the noise on a block's mean, in levels of grey."""
+        return float(self._sum_scale) / self.block**2
+
+    @property
+    def _sum_scale(self) -> Fraction:
+        """Of the noise on a block's sum: sensitivity by epsilon, where epsilon is what the float is, exactly."""
+        return Fraction(_CHANNELS * 255 * self.m) / Fraction(self.epsilon)
+
+    def promise(self, photos: int) -> str:
+        """Group privacy: k changes of m pixels cost k epsilon."""
+        changes = -(-SIZE * SIZE // self.m)
+        face = changes * self.epsilon
+        return (
+            f"{self.epsilon:g}-differential privacy (discrete Laplace) for {self.m} pixels of one image. A whole image "
+            f"is {changes:,} times as many pixels, so for a photo it is {face:,.6g}, and for a person with {photos:,} "
+            f"photos {photos * face:,.6g}: "
+            + ("no protection of who it is" if face > 10 else "that is what counts where a person is to be hidden")
+        )
 
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
         import torch
 
-        def privatize(images: Tensor, seeds: Tensor) -> Tensor:
-            side, block = SIZE // self.block, self.block
+        from ..facemae.randomness import numbers
+        from .discrete_laplace import discrete_laplace, words_needed
+
+        side, block, pixels = SIZE // self.block, self.block, self.block**2
+        scale, count = self._sum_scale, _CHANNELS * side * side
+        each = words_needed(scale)
+
+        def privatize(images: Tensor, keys: Tensor) -> Tensor:
+            def words(purpose: int) -> NDArray[np.uint64]:
+                drawn = numbers(keys.cpu(), count * each, purpose=purpose).numpy()
+                return drawn.view(np.uint64).reshape(-1, each, count)
+
             cut = images.reshape(-1, _CHANNELS, side, block, side, block)
-            means = cut.sum((3, 5)).double() / block**2  # not rounded: that would make them more sensitive
-            noise = _laplace(seeds.to(images.device), _CHANNELS * side * side).reshape(means.shape)
-            colours = (means + self.scale * noise).round().clamp(0, 255).to(torch.uint8)
+            sums = cut.sum((3, 5)).cpu().numpy()  # int64 [B, 3, side, side]
+            noisy = sums + discrete_laplace(words(0), scale, lambda: words(1)).reshape(sums.shape)
+            # rounded half up, in whole numbers; cut first, so that nothing overflows
+            means = (2 * noisy.clip(0, 255 * pixels) + pixels) // (2 * pixels)
+            colours = torch.from_numpy(means.clip(0, 255).astype(np.uint8)).to(images.device)
             return colours.repeat_interleave(block, 2).repeat_interleave(block, 3)
 
         return privatize
-
-
-def _laplace(seeds: Tensor, count: int) -> Tensor:
-    """Laplace noise of scale 1, each row from its own seed: float64 [B, count].
-
-    An exponential number by inversion, with a sign of its own; 53 bits, so that it ends at 37.4.
-    """
-    from ..facemae.masking import stream
-
-    words = stream(stream(seeds, 1)[:, 0], count)  # hashed first, so that neighbouring seeds share no stream
-    uniform = (((words >> 10) & (2**53 - 1)).double() + 0.5) / 2**53  # (0, 1]
-    return uniform.log() * (1 - 2 * (words & 1))

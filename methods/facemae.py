@@ -23,7 +23,7 @@ class FaceMAE(Rebuilder):
     like coloured mosaics; after these, like blurred faces behind a texture that means something to recognizers only.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     relation: Literal["gram", "distance", "cross"] = "gram"
     """What is matched (our reading): inner products, distances, or inner products with the originals: leaks more."""

@@ -41,7 +41,7 @@ class GAN(Method):
     it is; weights hold the training people's features, and no name. The defaults suit two processor cores.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     random: ClassVar[bool] = True
     learns: ClassVar[bool] = True
     sourced: ClassVar[bool] = False
@@ -97,6 +97,7 @@ class GAN(Method):
         from ..facemae.gan_state import GanTraining
         from ..facemae.gan_step import GanLine
         from ..facemae.gan_train import train
+        from ..facemae.randomness import key_of_seed
         from ..facemae.train import TrainingError
 
         path = self.teacher or how.teacher
@@ -144,7 +145,7 @@ class GAN(Method):
                     record=record,
                     progress=how.progress,
                 )
-            sampler = Sampler(generator, seen.codes, mix=self.mix, seed=how.seed)
+            sampler = Sampler(generator, seen.codes, mix=self.mix, key=key_of_seed(how.seed, "assessed"))
             quality, grid = assess(sampler, seen, teacher, least=self.least_variety, device=how.device)
         except (WeightsError, TrainingError, CodesError, Collapse) as error:
             raise MethodError(f"gan: {error}") from error
@@ -174,7 +175,7 @@ class GAN(Method):
                 f"fitted on, got {people}; ask for fewer (method.people), or fit on more people"
             )
         images = np.full(people, self.images) if self.images else np.resize(counts, people)
-        return GeneratedFaces(Sampler(generator, codes, mix=self.mix, seed=how.seed), images)
+        return GeneratedFaces(Sampler(generator, codes, mix=self.mix, key=how.key), images)
 
     def _open(self, fitted: Path, device: torch.device) -> tuple[Generator, Tensor]:
         from ..facemae import gan_weights

@@ -16,7 +16,7 @@ class MAE(Rebuilder):
     Source: He et al., "Masked Autoencoders Are Scalable Vision Learners" (arXiv 2111.06377).
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def _losses(self) -> dict[str, Any]:
         return {"relation_weight": 0.0, "pixel_weight": 1.0}

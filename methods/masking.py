@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,7 +22,7 @@ Where = Literal["patches", "eyes", "nose", "mouth", "lower", "eyes+nose+mouth", 
 class Masking(Method):
     """Random square patches or whole regions of the face hidden, the rest kept as it is.
 
-    Random patches are those that `facemae` hides at the same seed, ratio and patch. Regions are boxes around the
+    Random patches are those that `facemae` hides with the same key, ratio and patch. Regions are boxes around the
     points that the faces are aligned to (`facemae/regions.py`), the same pixels in every face. What is visible is the
     original, pixel by pixel: whoever holds the original finds it by comparing that, whatever a recognizer says.
 
@@ -32,6 +32,8 @@ class Masking(Method):
     does not stop recognition.
     """
 
+    version: ClassVar[int] = 2
+
     region: Where = "patches"
     """What is hidden; `lower` is everything from the tip of the nose down."""
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.75
@@ -40,7 +42,7 @@ class Masking(Method):
     """Side of a patch in pixels; it divides 112. Only where the region is `patches`."""
     fill: Literal["black", "mean", "noise"] | Annotated[int, Field(strict=True, ge=0, le=255)] = "black"
     """What hidden pixels show: black; the mean of the visible ones of the face, so that nothing hidden gets out; a
-    number from 0 to 255, a level of grey; or uniform noise from the face's seed."""
+    number from 0 to 255, a level of grey; or uniform noise from the face's key."""
 
     @field_validator("patch")
     @classmethod
@@ -64,12 +66,15 @@ class Masking(Method):
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
         import torch
 
-        def privatize(images: Tensor, seeds: Tensor) -> Tensor:
-            covered = self._covered(seeds.to(images.device))
+        from ..facemae.randomness import noise_bytes
+
+        def privatize(images: Tensor, keys: Tensor) -> Tensor:
+            covered = self._covered(keys.to(images.device))
             if self.fill == "black":
                 return images.masked_fill(covered, 0)
             if self.fill == "noise":
-                return torch.where(covered, _noise(images, seeds), images)
+                noise = noise_bytes(keys.to(images.device), images[0].numel(), purpose=1)
+                return torch.where(covered, noise.reshape(images.shape), images)
             if isinstance(self.fill, int):
                 return images.masked_fill(covered, self.fill)
             sums = images.masked_fill(covered, 0).sum((2, 3), keepdim=True)  # whole numbers: no order of summing
@@ -78,24 +83,13 @@ class Masking(Method):
 
         return privatize
 
-    def _covered(self, seeds: Tensor) -> Tensor:
+    def _covered(self, keys: Tensor) -> Tensor:
         """Which pixels are hidden: bool [B or 1, 1, SIZE, SIZE]."""
         from ..facemae.masking import random_mask
         from ..facemae.regions import region_pixels
 
         if self.region != "patches":
-            return region_pixels(cast("list[Region]", self.region.split("+"))).to(seeds.device)[None, None]
+            return region_pixels(cast("list[Region]", self.region.split("+"))).to(keys.device)[None, None]
         side = SIZE // self.patch
-        hidden = random_mask(seeds, side * side, self.ratio).hidden
+        hidden = random_mask(keys, side * side, self.ratio).hidden
         return hidden.reshape(-1, 1, side, side).repeat_interleave(self.patch, 2).repeat_interleave(self.patch, 3)
-
-
-def _noise(images: Tensor, seeds: Tensor) -> Tensor:
-    """Uniform over 0..255, shaped as the images, each from its own seed."""
-    import torch
-
-    from ..facemae.masking import stream
-
-    numbers = images[0].numel()
-    hashed = stream(seeds.to(images.device), 1)[:, 0]  # so that neighbouring seeds share no stream
-    return stream(hashed, -(-numbers // 8)).view(torch.uint8)[:, :numbers].reshape(images.shape)

@@ -22,7 +22,7 @@ class Original(Method):
     random: ClassVar[bool] = False
 
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
-        def privatize(images: Tensor, seeds: Tensor) -> Tensor:
+        def privatize(images: Tensor, keys: Tensor) -> Tensor:
             return images.clone()  # a caller may write into what it got
 
         return privatize

@@ -31,7 +31,7 @@ class Pixelate(Method):
         import torch
         from torch.nn.functional import avg_pool2d
 
-        def privatize(images: Tensor, seeds: Tensor) -> Tensor:
+        def privatize(images: Tensor, keys: Tensor) -> Tensor:
             # sums of whole numbers below 2**24 are exact in float32, so the order of summing changes nothing
             means = avg_pool2d(images.float(), self.block, ceil_mode=True, count_include_pad=False)
             colours = means.round().to(torch.uint8)

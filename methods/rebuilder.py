@@ -134,22 +134,20 @@ class Rebuilder(Method, ABC):
         # face in another batch would come out a grey level lighter here and there
         chunk = 256 if device.type == "cuda" else 32
 
-        def privatize(images: Tensor, seeds: Tensor) -> Tensor:
+        def privatize(images: Tensor, keys: Tensor) -> Tensor:
             import torch
 
             if images.dtype != torch.uint8 or images.shape[1:] != (3, SIZE, SIZE):
                 raise MethodError(
                     f"{name}: faces: expected uint8 [B, 3, {SIZE}, {SIZE}], got {images.dtype} {list(images.shape)}"
                 )
-            if seeds.dtype != torch.int64 or seeds.shape != images.shape[:1]:
-                raise MethodError(
-                    f"{name}: seeds: expected int64 [{len(images)}], got {seeds.dtype} {list(seeds.shape)}"
-                )
+            if len(keys) != len(images):
+                raise MethodError(f"{name}: keys: expected one a face, {len(images)}, got {len(keys)}")
             if not len(images):
                 return images.clone()
             parts = [
                 self._rebuild(model, part, own, chunk)
-                for part, own in zip(images.split(chunk), seeds.split(chunk), strict=True)
+                for part, own in zip(images.split(chunk), keys.split(chunk), strict=True)
             ]
             return torch.cat(parts)
 
@@ -219,8 +217,11 @@ class Rebuilder(Method, ABC):
             progress=how.progress, epoch_done=preview, scratch=how.scratch,
         )  # fmt: skip
 
-    def _rebuild(self, model: MaskedAutoencoder, images: Tensor, seeds: Tensor, chunk: int) -> Tensor:
-        """Private faces of at most `chunk` faces; the rest of the chunk is filled up and thrown away."""
+    def _rebuild(self, model: MaskedAutoencoder, images: Tensor, own: Tensor, chunk: int) -> Tensor:
+        """Private faces of at most `chunk` faces, by their own keys (or seeds, for pictures of the training).
+
+        What is missing to a chunk is filled up and thrown away.
+        """
         import torch
 
         from ..facemae.masks import draw_mask
@@ -233,7 +234,7 @@ class Rebuilder(Method, ABC):
             rows = torch.tensor([*range(count), *filling], device=images.device)
             faces = to_float(images[rows])
             mask = draw_mask(
-                seeds[rows], model.architecture, self._release_ratio, kind=self.mask, share=self.face_share
+                own[rows], model.architecture, self._release_ratio, kind=self.mask, share=self.face_share
             )
             private = published(model(faces, mask), faces, mask, self.patch, self._training())
             rounded = to_uint8(private[:count])

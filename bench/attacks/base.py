@@ -121,6 +121,8 @@ class Evidence:
     """People of role H both ways, likewise."""
     again: Again = untold
     """The originals of P made private once more, see `Paired.again`."""
+    deterministic: bool = False
+    """Whether the method draws no random numbers, so that equal originals give equal private faces."""
     judges: tuple[Embed, ...] = ()
     """Other recognizers than the judge."""
     learn: Callable[[Faces, Progress], Embed] = untrained
@@ -143,7 +145,8 @@ class Attack(BaseModel, ABC):
     """Plug-in: a way to find people of the originals behind private faces. Frozen and closed.
 
     What it takes of `Evidence` beyond the released faces has to be declared: `adaptive` for `attacker`, `again` and
-    `learn`, `control` for `holdout`, `several` for `judges`. The rest is not there, and not part of the stage's key.
+    `learn`, `applies` for `again` alone, `control` for `holdout`, `several` for `judges`. The rest is not there, and
+    not part of the stage's key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -158,6 +161,10 @@ class Attack(BaseModel, ABC):
     """Whether it looks at what the method makes of the hold-out people."""
     several: ClassVar[bool] = False
     """Whether it uses other recognizers beside the judge."""
+    applies: ClassVar[bool] = False
+    """Whether it applies the method to the originals of P with keys of its own, without learning from that."""
+    knows: ClassVar[str] = "nothing of the method"
+    """What the attacker holds beside the release and the originals, in a few words; boards name the strongest."""
 
     def inapplicable(self, *, sourced: bool) -> str:
         """Why this attack does not apply; empty where it does.
