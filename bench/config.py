@@ -23,7 +23,7 @@ RECIPES = Path(__file__).parent / "recipes"
 Entry = str | dict[str, Any]
 ALL_ATTACKS = (
     "ignorant", "other_image", "ensemble", "alignment", "parrot", "distillation", "restore",
-    "linkage", "membership", "memorisation", "consistency",
+    "replay", "linkage", "membership", "memorisation", "consistency",
 )  # fmt: skip
 """What `attacks=all` means; those of other packages are named one by one."""
 
@@ -61,7 +61,7 @@ class Plan(BaseModel):
     """Other recognizers of the attacker's, for the attack `ensemble`; where none is named, one trained like `judge`."""
     known_faces: Annotated[int, Field(ge=4, le=10**6)] = 20_000
     """At most so many faces of A, and of H, are made private for attackers and the control."""
-    attacks: tuple[Entry, ...] = ("ignorant", "other_image", "alignment", "memorisation", "consistency")
+    attacks: tuple[Entry, ...] = ("ignorant", "other_image", "alignment", "replay", "memorisation", "consistency")
     """Those that do not apply to the method are passed over, and the record says why; `all` means all of the suite."""
     metrics: tuple[Entry, ...] = ("accuracy", "eer", "tar")
     methods: dict[str, dict[str, Any]] = {}

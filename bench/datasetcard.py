@@ -33,7 +33,8 @@ class About:
     identities: int
     skipped: int
     """Originals that could not be decoded and were passed over."""
-    seed: int
+    most_images: int
+    """Of one person."""
     encoding: Encoding
     layout: Layout
     terms: str | None
@@ -95,12 +96,18 @@ def _made(about: About) -> str:
     rows = [
         ("method", f"`{about.chosen.name}`, version {spec['version']}: {_first_line(about.chosen)}"),
         *((f"`{name}`", f"`{json.dumps(value)}`") for name, value in sorted(spec["parameters"].items())),
-        ("seed", str(about.seed)),
+        ("randomness", _randomness(about)),
         ("fitted method", f"`{about.chosen.content}`" if about.chosen.content else "none; the method learns nothing"),
         ("people, images", f"{about.identities:,}, {about.images:,}"),
         ("originals passed over", f"{about.skipped:,}, since they could not be decoded"),
     ]
     return _table(("what", "value"), rows)
+
+
+def _randomness(about: About) -> str:
+    if not type(about.chosen.method).random:
+        return "none: equal photos give equal private faces"
+    return "a secret key of 256 bits, drawn from the operating system for this release; it is in none of its files"
 
 
 def _first_line(chosen: Chosen) -> str:
@@ -156,12 +163,9 @@ def _open(about: About) -> list[str]:
             "**Memorisation.** A generator may give back people whom it learned from. These faces were made from no "
             "photo each, which is no proof that they show nobody.",
         ]
-    secret = "the fitted method" if about.chosen.content else "the method, which has no secret,"
     return [
         *always,
-        f"**Whoever holds an original.** With {secret} and the seed its private face can be made again and compared "
-        "byte by byte. The seed is a small number that can be tried out"
-        + ("; so keep the fitted file to yourself." if about.chosen.content else "."),
+        *_whoever_holds_an_original(about),
         "**Counting.** People have, as a rule, as many images here as they had before. Who knows the originals may "
         "tell people by that alone.",
         "**Faces that belong together.** All images of a person stand under one number: who recognizes one of them has "
@@ -169,6 +173,26 @@ def _open(about: About) -> list[str]:
         "**The list of originals.** The manifest with `source_index`, written beside this dataset and not into it, "
         "links every private face to its original: never share it.",
     ]
+
+
+def _whoever_holds_an_original(about: About) -> list[str]:
+    method = about.chosen.method
+    told = []
+    if not type(method).random:
+        told.append(
+            "**Whoever holds an original.** The method draws no random numbers: whoever has a photo makes its private "
+            "face again, and finds it here byte by byte."
+        )
+    else:
+        told.append(
+            "**Whoever holds an original and the key.** With the release's secret key a private face can be made again "
+            "and compared byte by byte, and its noise or its mask taken away. Without the key, whoever has the photo "
+            "can still compare what the private face shows of it, pixel by pixel"
+            + (", the more so with the fitted method: keep that to yourself, too." if about.chosen.content else ".")
+        )
+    if promise := method.promise(about.most_images):
+        told.append(f"**What is proved, and for whom.** {promise}.")
+    return told
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from ..reports import record as results
-from . import joining, shards
+from . import joining, secret, shards
 from .config import plan
 from .datasetcard import README, About, text
 from .device import processor
@@ -33,7 +33,7 @@ def privatize(args: argparse.Namespace) -> str:
     display = Display(quiet=args.quiet)
     part = Slice.parse(args.shards)
     _refuse_bad_options(args)
-    entry = plan(method=args.method, settings=args.set, seed=args.seed)
+    entry = plan(method=args.method, settings=args.set)
     given = {} if isinstance(entry.method, str) else {key: entry.method[key] for key in entry.method if key != "use"}
     chosen = choose(args.method, given, args.fitted, args.store)
     record = _record(args.record, chosen) if args.record else None
@@ -45,13 +45,15 @@ def privatize(args: argparse.Namespace) -> str:
         if bad is None:
             bad = originals.scan(display)
         originals.refuse_damaged(bad, skip=args.skip_bad)
+        drawn = type(chosen.method).random
+        key = secret.read(args.key) if args.key else place.secret() if drawn else bytes(32)
         job = Job(
             method=chosen.name,
             spec=chosen.spec,
             fitted=chosen.content,
             faces=originals.fingerprint,
             skipped=len(bad),
-            seed=entry.seed,
+            secret=secret.identifier(key) if drawn else "none: no random numbers",
             device=processor(args.device).type,
             encoding=args.encoding,
             shard_size=args.shard_size,
@@ -66,7 +68,7 @@ def privatize(args: argparse.Namespace) -> str:
                 places=originals.places(bad),
                 method=chosen.method,
                 fitted=place.fitted(chosen.fitted),
-                seed=job.seed,
+                secret=secret.of_release(key, job),
                 device=job.device,
                 encoding=job.encoding,
                 folder=place.folder,
@@ -84,7 +86,7 @@ def privatize(args: argparse.Namespace) -> str:
                 images=len(whole.labels),
                 identities=whole.identities,
                 skipped=len(bad),
-                seed=job.seed,
+                most_images=whole.most_images,
                 encoding=job.encoding,
                 layout=args.to,
                 terms=originals.terms,
@@ -92,7 +94,7 @@ def privatize(args: argparse.Namespace) -> str:
             )
             _join(whole, place, about, release, display)
         place.clear()
-    return _told(whole, args, place)
+    return _told(whole, args, place, random=drawn)
 
 
 def _refuse_bad_options(args: argparse.Namespace) -> None:
@@ -100,6 +102,11 @@ def _refuse_bad_options(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise DeployError(f"--{name.replace('_', '-')}: expected 1 or more, got {value}")
+    if args.seed is not None:
+        raise DeployError(
+            "--seed: a release has no seed, since whoever knows it can undo the release: its randomness comes from a "
+            "secret key of its own, drawn from the operating system; leave --seed out, or name a key's file with --key"
+        )
     for setting in args.set:
         if not setting.startswith(("method.", "synthetic.")):
             raise DeployError(f"--set {setting}: expected method.PARAMETER=VALUE (or synthetic.PARAMETER=VALUE)")
@@ -172,10 +179,16 @@ def _told_of_part(part: Slice, place: Workplace, count: int, missing: int) -> st
     )
 
 
-def _told(whole: joining.Whole, args: argparse.Namespace, place: Workplace) -> str:
+def _told(whole: joining.Whole, args: argparse.Namespace, place: Workplace, *, random: bool) -> str:
     lines = [f"{len(whole.labels):,} private faces of {whole.identities:,} people written to {args.out}"]
     if place.links is not None:
         lines.append(f"{place.links} says which original each was made from: keep it to yourself")
+    if place.key.exists():
+        lines.append(
+            f"{place.key} is the secret of its randomness: whoever has it can undo the release; keep it to yourself"
+        )
+    elif random and args.key is None:
+        lines.append("the secret key of its randomness was deleted: nobody can make these faces again")
     if args.record is None:
         lines.append("its README.md says that nothing was measured; --record FILE shows what `bench run` measured")
     return "\n".join(lines) + "\n"

@@ -46,7 +46,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    layout: Literal[1] = 1
+    layout: Literal[2] = 2
     method: str
     spec: dict[str, Any]
     fitted: str | None
@@ -54,7 +54,8 @@ class Job(BaseModel):
     """Fingerprint of the originals."""
     skipped: int
     """How many of them cannot be decoded."""
-    seed: int
+    secret: str
+    """Which key its randomness follows from: a name that tells nothing of the key."""
     device: str
     """Its kind: another kind rounds otherwise."""
     encoding: Encoding
@@ -65,6 +66,11 @@ class Job(BaseModel):
         """Of every shard."""
         return digest(self.model_dump(mode="json"))
 
+    @property
+    def content(self) -> str:
+        """Of the private faces, which do not depend on how they were cut."""
+        return digest(self.model_dump(mode="json", exclude={"shard_size"}))
+
     def release_key(self, to: str, record: str | None) -> str:
         """Of the finished dataset, which does not depend on how it was cut.
 
@@ -72,4 +78,4 @@ class Job(BaseModel):
             to: its layout.
             record: the name of the record that its card shows.
         """
-        return digest([self.model_dump(mode="json", exclude={"shard_size"}), to, record])
+        return digest([self.content, to, record])

@@ -46,6 +46,11 @@ class Whole:
         """How many people there are."""
         return int(self.labels[-1]) + 1
 
+    @property
+    def most_images(self) -> int:
+        """How many images the person with most of them has."""
+        return int(np.bincount(self.labels).max())
+
     def images(self) -> Iterator[bytes]:
         """The image files in order, each compared with its digest.
 

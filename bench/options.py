@@ -117,7 +117,11 @@ def _privatize(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--to", choices=("recordio", "folder"), default="recordio", help="layout (recordio)")
     command.add_argument("--encoding", choices=("png", "jpeg"), default="png", help="of the images (png)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of all randomness (0)")
+    command.add_argument("--seed", type=int, help=argparse.SUPPRESS)  # refused, with the reason
+    command.add_argument(
+        "--key", type=Path, metavar="FILE",
+        help="the secret key of the release (drawn anew, and kept in OUT.key); parts made on several machines need one",
+    )  # fmt: skip
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     command.add_argument("--workers", type=int, metavar="N", help="processes (one a core; 1 with a GPU)")
     command.add_argument("--shard-size", type=int, default=2048, metavar="N", help="faces that are kept at once (2048)")
@@ -127,7 +131,9 @@ def _privatize(command: argparse.ArgumentParser) -> None:
     command.add_argument("--skip-bad", action="store_true", help="pass over undecodable images and count them")
     command.add_argument("--record", type=Path, metavar="FILE", help="a record of `bench run`, for the dataset card")
     command.add_argument(
-        "--no-links", action="store_true", help="do not write OUT.manifest.parquet, which links faces to originals"
+        "--no-links",
+        action="store_true",
+        help="keep neither OUT.manifest.parquet, which links faces to originals, nor the key, OUT.key",
     )
     for add in (_data_root, _store, _quiet):
         add(command)

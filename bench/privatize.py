@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Encoding = Literal["png", "jpeg"]
 MANIFEST = "manifest.parquet"
-BRAND = {"facebench_repeatable": "made from the public seed of a benchmark, in the originals' order: not for publication"}
+BRAND = {"facebench_repeatable": "from a benchmark's public seed, in the originals' order: not for publication"}
 """What a manifest of a benchmark's private set says in its schema."""
 _BATCH = 256
 

@@ -16,7 +16,7 @@ from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
 from ..reports.record import RunRecord, Score, StageTrace
 from . import identification, memory, overlap, verify
-from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
+from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs, replay_bounds
 from .config import ConfigError, Plan
 from .data import open_data
 from .device import processor
@@ -151,6 +151,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         checks=(
             judge_on_clear_pairs(clear),
             *bounds(method, scores),
+            *replay_bounds(scores, deterministic=not steps.method.random),
             *control_bounds(scores),
             *adaptive_bounds(method, scores, adaptive),
         ),

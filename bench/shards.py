@@ -9,7 +9,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ class Task:
     """[N], where each original stands in its dataset, sorted by identity."""
     method: Method
     fitted: Path
-    seed: int
+    secret: bytes = field(repr=False)
+    """32 bytes, from which all randomness of the faces follows."""
     device: str
     encoding: Encoding
     folder: Path
@@ -57,7 +58,7 @@ class Task:
         from ..datasets.subset import Subset
 
         originals = Subset(self.source.open(), self.places)
-        how = Publish(seed=self.seed, device=torch.device(self.device), places=self.places)
+        how = Publish(self.secret, torch.device(self.device), self.places)
         return self.method.publish(self.fitted, originals, how)
 
     def make(self, private: PrivateFaces, number: int, told: Callable[[int], None]) -> None:
@@ -157,7 +158,7 @@ def _load(index: Path, key: str, names: tuple[str, ...]) -> dict[str, NDArray[An
         ) from error
     if made != key:
         raise ShardError(
-            f"{index}: a shard of another command: of other faces, another method, seed, encoding, kind of device or "
+            f"{index}: a shard of another command: of other faces, another method, key, encoding, kind of device or "
             "shard size; delete it to have it made anew, or choose another output"
         )
     return found

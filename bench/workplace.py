@@ -14,11 +14,13 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from ..methods.fitted import MODEL
+from . import secret
 from .job import DeployError, Job, Slice
 from .privatize import MANIFEST
 
 _JOB = "job.json"
 _SCAN = "scan.json"
+_KEY = "release.key"
 _MOST = 2**30
 
 
@@ -45,7 +47,25 @@ class Workplace:
         self.folder = out.with_name(f".{out.name}.shards")
         self.links = out.with_name(f"{out.name}.{MANIFEST}") if links else None
         """The manifest that is not to be shared."""
+        self.key = out.with_name(f"{out.name}.key")
+        """The secret key of the release, kept where the manifest is."""
         self._part = part
+
+    def secret(self) -> bytes:
+        """The key of the release: of the finished one, of what is being made, or a new one.
+
+        Raises:
+            DeployError: it cannot be read, or the finished release's is not there.
+        """
+        if self.key.exists():
+            return secret.read(self.key)
+        if (taken := self._taken()) and not (self.folder / _KEY).exists():
+            raise DeployError(
+                f"{taken[0]}: it is there, and its secret key ({self.key.name}) is not, so nobody can tell whether "
+                "this command made it; remove it or choose another output"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return secret.draw(self.folder / _KEY)
 
     def refuse_others(self, originals: Path | None) -> None:
         """Refuse an output that is taken, or that would stand among the originals.
@@ -68,7 +88,7 @@ class Workplace:
         for path in self._taken():
             if self._mark(path) != release:
                 raise DeployError(
-                    f"{path}: it is there, made by another command (other faces, method, seed, device, encoding, "
+                    f"{path}: it is there, made by another command (other faces, method, key, device, encoding, "
                     "layout or record); remove it or choose another output"
                 )
         return self.out.exists()
@@ -139,6 +159,8 @@ class Workplace:
             raise DeployError(f"{self.out}: it was made by somebody else meanwhile; choose another output")
         if self.links is not None:
             links.replace(self.links)
+            if (self.folder / _KEY).exists():
+                (self.folder / _KEY).replace(self.key)
         out.rename(self.out)
 
     def clear(self) -> None:
@@ -171,7 +193,7 @@ class Workplace:
         partial.replace(self.folder / name)
 
     def _strange(self) -> bool:
-        return any(entry.suffix not in (".lock", ".part") for entry in self.folder.iterdir())
+        return any(entry.suffix not in (".lock", ".part", ".key") for entry in self.folder.iterdir())
 
     def _mark(self, path: Path) -> str | None:
         """The key in a dataset's manifest; None where there is none."""

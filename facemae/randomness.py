@@ -1,4 +1,4 @@
-"""Random numbers that belong to one image: of a secret key where faces are released, of a public seed where networks train.
+"""Random numbers of one image: of a secret key where faces are released, of a public seed where networks train.
 
 A release's numbers must not be known to anybody who reads it: they come from ChaCha20 under a key of 256 bits, which
 is drawn from the operating system and kept by the owner. What is trained or benchmarked is to be repeated by anybody:

@@ -66,9 +66,7 @@ def _thresholds(scale: Fraction, digits: int) -> tuple[NDArray[np.uint64], NDArr
     from mpmath import mp
 
     with mp.workprec(_PRECISION):
-        shares = [
-            1 / (1 + mp.exp(mp.mpf(2**digit * scale.denominator) / scale.numerator)) for digit in range(digits)
-        ]
+        shares = [1 / (1 + mp.exp(mp.mpf(2**digit * scale.denominator) / scale.numerator)) for digit in range(digits)]
         whole = [int(mp.floor(share * 2**128)) for share in shares]
     return (
         np.array([share >> 64 for share in whole], np.uint64),

@@ -233,9 +233,7 @@ class Rebuilder(Method, ABC):
         with torch.inference_mode():
             rows = torch.tensor([*range(count), *filling], device=images.device)
             faces = to_float(images[rows])
-            mask = draw_mask(
-                own[rows], model.architecture, self._release_ratio, kind=self.mask, share=self.face_share
-            )
+            mask = draw_mask(own[rows], model.architecture, self._release_ratio, kind=self.mask, share=self.face_share)
             private = published(model(faces, mask), faces, mask, self.patch, self._training())
             rounded = to_uint8(private[:count])
         return rounded.clone()

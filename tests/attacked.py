@@ -13,6 +13,7 @@ from facebench.bench.attacks.embedding import embed_all
 from facebench.datasets.base import Faces
 from facebench.datasets.subset import Subset
 from facebench.datasets.synthetic import Synthetic
+from facebench.facemae.randomness import key_of_seed
 from facebench.methods.base import Method, MethodError, Publish
 from facebench.methods.original import Original
 
@@ -79,7 +80,7 @@ def both_ways(method: Method, faces: Faces, seen: Any = embed, *, seed: int = 0)
     """Some people as the method makes them private, and as they are."""
 
     def made(rows: np.ndarray, seed: int) -> Any:
-        return method.publish(Path(), Subset(faces, rows), Publish(seed, CPU, rows))
+        return method.publish(Path(), Subset(faces, rows), Publish(key_of_seed(seed, "test"), CPU, rows))
 
     whole = np.arange(len(faces))
     try:

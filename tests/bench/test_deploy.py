@@ -17,12 +17,14 @@ import pandas as pd
 import pytest
 import torch
 from facebench.bench.cli import main
+from facebench.bench.job import Job
+from facebench.bench.secret import of_release
 from facebench.datasets import codec
 from facebench.datasets.base import Faces
 from facebench.datasets.folder import Folder
 from facebench.datasets.recordio import RecordIO
 from facebench.datasets.synthetic import Synthetic
-from facebench.methods.base import Fit
+from facebench.methods.base import Fit, Publish
 from facebench.methods.facemae import FaceMAE
 from facebench.methods.masking import Masking
 
@@ -57,6 +59,15 @@ def privatize(originals: Path, out: Path, *more: str) -> int:
     return main(["privatize", str(originals), str(out), "-q", "--device", "cpu", "--workers", "1", *more])
 
 
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key, so that two commands make equal faces."""
+    path = tmp_path_factory.mktemp("secrets") / "own.key"
+    path.write_text(bytes(range(32)).hex() + "\n")
+    path.chmod(0o600)
+    return path
+
+
 def tree(out: Path) -> dict[str, str]:
     """Digest of every file of a private dataset, and of the manifest beside it."""
     files = [path for path in out.rglob("*") if path.is_file()]
@@ -66,25 +77,34 @@ def tree(out: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def whole(originals: Path, fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def command(fitted: Path, key: Path) -> list[str]:
+    """How all of these tests make FaceMAE's faces."""
+    return ["--fitted", str(fitted), "--key", str(key)]
+
+
+@pytest.fixture(scope="module")
+def whole(originals: Path, command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What FaceMAE makes in one go, by one process, in one shard."""
     out = tmp_path_factory.mktemp("whole") / "set"
-    assert privatize(originals, out, "--fitted", str(fitted)) == 0
+    assert privatize(originals, out, *command) == 0
     return out
 
 
 def test_the_private_set_holds_what_the_method_makes_of_each_face(originals: Path, tmp_path: Path) -> None:
-    assert (
-        privatize(originals, tmp_path / "out", "--method", "masking", "--set", "method.ratio=0.5", "--seed", "7") == 0
-    )
+    command = ["--method", "masking", "--set", "method.ratio=0.5"]
+    assert privatize(originals, tmp_path / "out", *command, "--shards", "1/2") == 0
+    job = Job.model_validate_json((tmp_path / ".out.shards" / "job.json").read_text())
+    assert privatize(originals, tmp_path / "out", *command) == 0
     faces, private = Folder(root=originals).open(), RecordIO(root=tmp_path / "out").open()
     links = pd.read_parquet(tmp_path / "out.manifest.parquet")
     assert sorted(links["source_index"]) == list(range(FACES))
+    secret = of_release(bytes.fromhex((tmp_path / "out.key").read_text()), job)
+    how = Publish(secret, CPU, np.arange(FACES))
     make = Masking(ratio=0.5).load(Path(), device=CPU)
     for row in (0, 60, FACES - 1):
         source = int(links["source_index"][row])
-        own = torch.tensor([7 * 2**40 + source])  # as `Publish.own_seeds` says
-        expected = make(faces[source].image[None], own)[0]
+        image = faces[source].image[None]
+        expected = make(image, how.own_keys(image, np.array([source])))[0]
         assert torch.equal(private[row].image, expected)
         assert links["sha256"][row] == hashlib.sha256(codec.encode(expected)).hexdigest()
     assert list(links["identity"]) == private.labels.tolist()
@@ -113,17 +133,17 @@ def test_numbers_follow_the_private_images_and_nothing_tells_a_name_or_the_old_o
     pytest.param(("--shard-size", "20", "--workers", "2"), marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_how_the_work_is_split_changes_no_byte(
-    originals: Path, fitted: Path, whole: Path, tmp_path: Path, more: tuple[str, ...]
+    originals: Path, command: list[str], whole: Path, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
-    assert privatize(originals, tmp_path / "set", "--fitted", str(fitted), *more) == 0
+    assert privatize(originals, tmp_path / "set", *command, *more) == 0
     assert tree(tmp_path / "set") == tree(whole)
     assert {path.name for path in tmp_path.iterdir()} == {"set", "set.manifest.parquet"}
 
 
 def test_parts_of_several_machines_are_joined_by_a_last_call(
-    originals: Path, fitted: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    originals: Path, command: list[str], whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["--fitted", str(fitted), "--shard-size", "16"]
+    command = [*command, "--shard-size", "16"]
     assert privatize(originals, tmp_path / "one" / "set", *command, "--shards", "1/3") == 0
     assert privatize(originals, tmp_path / "two" / "set", *command, "--shards", "2/3") == 0
     assert "7 of 10 shards are missing" in capsys.readouterr().out
@@ -164,9 +184,9 @@ def _children(process: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to see the workers")
 def test_a_command_that_is_killed_goes_on_where_it_was(
-    originals: Path, fitted: Path, whole: Path, tmp_path: Path
+    originals: Path, command: list[str], whole: Path, tmp_path: Path
 ) -> None:
-    command = ["--fitted", str(fitted), "--shard-size", "4"]
+    command = [*command, "--shard-size", "4"]
     out, shards = tmp_path / "set", tmp_path / ".set.shards"
     killed = _start(originals, out, *command)
     _wait_until(lambda: len(list(shards.glob("*.npz"))) > 1)
@@ -209,18 +229,18 @@ def test_ctrl_c_stops_all_processes_and_says_how_to_go_on(originals: Path, fitte
 
 
 def test_the_same_command_again_does_nothing_and_another_one_is_refused(
-    originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    originals: Path, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "set"
     assert privatize(originals, out, "--method", "noise") == 0
     before = tree(out)
     assert privatize(originals, out, "--method", "noise", "--shard-size", "9") == 0
     assert "is there already" in capsys.readouterr().out
-    for more in (["--seed", "1"], ["--encoding", "jpeg"], ["--to", "folder"], ["--set", "method.kind=gaussian"]):
+    for more in (["--key", str(key)], ["--encoding", "jpeg"], ["--to", "folder"], ["--set", "method.kind=gaussian"]):
         assert privatize(originals, out, "--method", "noise", *more) == 2
         assert "made by another command" in capsys.readouterr().err
     assert tree(out) == before
-    assert {path.name for path in tmp_path.iterdir()} == {"set", "set.manifest.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "set.key", "set.manifest.parquet"}
 
 
 @pytest.mark.parametrize("encoding", ["png", "jpeg"])

@@ -88,7 +88,8 @@ def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Bench:
     (("--method", "masking", "--set", "method.ratio=2"), "method.ratio: Input should be less than 1, got 2"),
     (("--method", "masking", "--set", "recipe=quick"), "--set recipe=quick: expected method.PARAMETER=VALUE"),
     (("--method", "facemae"), "facemae learns, and what it learned is needed. `bench run --method facemae"),
-    (("--method", "noise", "--seed", "-1"), "seed: Input should be greater than or equal to 0"),
+    (("--method", "noise", "--seed", "0"), "--seed: a release has no seed, since whoever knows it can undo"),
+    (("--method", "noise", "--key", "nowhere"), "--key nowhere: cannot be read"),
     (("--method", "noise", "--shards", "3/2"), "--shards 3/2: expected i/n with 1 <= i <= n"),
     (("--method", "noise", "--shard-size", "0"), "--shard-size: expected 1 or more, got 0"),
     (("--method", "noise", "--workers", "0"), "--workers: expected 1 or more, got 0"),
@@ -111,7 +112,7 @@ def test_a_fitted_method_is_used_as_it_was_fitted_or_not_at_all(bench: Bench, pa
 
 
 @pytest.mark.parametrize(("change", "says"), [
-    ({"version": 1}, "expected facemae of version 2, got version 1"),
+    ({"version": 1}, "expected facemae of version 3, got version 1"),
     ({"method": "os"}, "no method named 'os'"),
     ({"method": "masking", "parameters": {}, "version": 1}, "masking learns nothing; leave --fitted out"),
     ({"parameters": {"teacher": "/etc/passwd"}}, "facemae.teacher names a file of this machine"),
@@ -221,10 +222,14 @@ def _quietly(bench: Bench, pack: Path) -> str:
 def test_shards_of_another_command_or_changed_ones_are_never_joined(bench: Bench, pack: Path, tmp_path: Path) -> None:
     command = ["--method", "noise", "--shard-size", "4"]
     bench.ends(0, pack, *command, "--shards", "1/2")
-    said = bench.ends(2, pack, *command, "--seed", "1")
-    assert "holds shards of another command, with seed 0, not seed 1" in said
+    key = tmp_path / "another.key"
+    key.write_text("ab" * 32)
+    key.chmod(0o600)
+    said = bench.ends(2, pack, *command, "--key", str(key))
+    assert "holds shards of another command, with secret '" in said
+    assert "abab" not in said
     other = Bench(tmp_path / "other", bench._capsys)
-    other.ends(0, pack, *command, "--seed", "1", "--shards", "2/2")
+    other.ends(0, pack, *command, "--shards", "2/2")
     for file in (tmp_path / ".other.shards").glob("0*"):
         file.rename(tmp_path / ".out.shards" / file.name)
     assert "000001.npz: a shard of another command" in bench.ends(2, pack, *command)
@@ -260,7 +265,8 @@ def test_the_card_says_what_was_measured_and_by_whom_or_that_nothing_was(
     assert "18 private faces of 6 people" in card
     assert "Nothing was measured on this release" in card
     assert "| `ratio` | `0.75` |" in card
-    assert "| seed | 0 |" in card
+    assert "| randomness | a secret key of 256 bits, drawn from the operating system" in card
+    assert "seed" not in card
     assert "never share it" in card
     shutil.rmtree(bench.out)
 

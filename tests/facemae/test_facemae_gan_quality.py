@@ -6,6 +6,7 @@ from facebench.facemae.gan_codes import EACH, CodesError, Seen, look
 from facebench.facemae.gan_measures import accept_threshold, accepted, frechet, variety
 from facebench.facemae.gan_quality import Collapse, assess
 from facebench.facemae.gan_sample import Sampler, draw_nuisance, draw_people, pairs
+from facebench.facemae.randomness import key_of_seed
 from torch import nn
 
 CPU = torch.device("cpu")
@@ -43,7 +44,7 @@ def a_sampler(seen: Seen, *, strength: float = 1.0, nuisance: float = 1.0) -> Sa
         if not name.endswith(("style.weight", "bias")):
             value.data *= 10 * strength
     generator.nuisance.weight.data *= nuisance
-    return Sampler(generator.requires_grad_(False), seen.codes, mix=(0.3, 0.7), seed=0)
+    return Sampler(generator.requires_grad_(False), seen.codes, mix=(0.3, 0.7), key=bytes(32))
 
 
 def test_the_frechet_distance_of_two_normals_is_the_formula():
@@ -165,20 +166,20 @@ def test_a_set_without_two_images_of_anyone_is_measured_as_far_as_it_can_be():
 
 
 def test_new_people_are_different_pairs_and_few_are_the_first_of_many():
-    few, many = (draw_people(count, people=7, mix=(0.3, 0.7), seed=5) for count in (6, pairs(7)))
+    few, many = (draw_people(count, people=7, mix=(0.3, 0.7), key=key_of_seed(5, "test")) for count in (6, pairs(7)))
     assert all(np.array_equal(a, b[:6]) for a, b in zip(few, many, strict=True))
     both = {tuple(sorted(pair)) for pair in zip(many.one.tolist(), many.other.tolist(), strict=True)}
     assert len(both) == 21  # every pair of seven people once
     assert all(a != b for a, b in both)
     assert (many.weight >= 0.3).all()
     assert (many.weight <= 0.7).all()
-    assert not np.array_equal(few.one, draw_people(6, people=7, mix=(0.3, 0.7), seed=6).one)
+    assert not np.array_equal(few.one, draw_people(6, people=7, mix=(0.3, 0.7), key=key_of_seed(6, "test")).one)
     with pytest.raises(ValueError, match="at most 21, the pairs of 7 people, got 22"):
-        draw_people(22, people=7, mix=(0.3, 0.7), seed=5)
+        draw_people(22, people=7, mix=(0.3, 0.7), key=key_of_seed(5, "test"))
 
 
 def test_everyone_is_mixed_about_equally_often():
-    drawn = draw_people(100, people=50, mix=(0.5, 0.5), seed=0)
+    drawn = draw_people(100, people=50, mix=(0.5, 0.5), key=bytes(32))
     used = np.bincount(np.concatenate([drawn.one, drawn.other]), minlength=50)
     assert used.min() >= 3
     assert used.max() <= 5
@@ -186,11 +187,11 @@ def test_everyone_is_mixed_about_equally_often():
 
 def test_a_nuisance_belongs_to_person_and_index_alone():
     people, index = np.array([0, 0, 1, 9]), np.array([0, 1, 0, 3])
-    drawn = draw_nuisance(people, index, numbers=4, seed=2)
+    drawn = draw_nuisance(people, index, count=4, key=bytes(32))
     assert drawn.dtype == torch.float32
     assert len({tuple(row) for row in drawn.tolist()}) == 4
-    assert torch.equal(draw_nuisance(people[[3]], index[[3]], numbers=4, seed=2)[0], drawn[3])
-    assert draw_nuisance(people[:0], index[:0], numbers=4, seed=2).shape == (0, 4)
+    assert torch.equal(draw_nuisance(people[[3]], index[[3]], count=4, key=bytes(32))[0], drawn[3])
+    assert draw_nuisance(people[:0], index[:0], count=4, key=bytes(32)).shape == (0, 4)
 
 
 def test_a_face_is_the_same_however_it_is_asked_for():

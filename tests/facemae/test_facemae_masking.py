@@ -5,11 +5,11 @@ from facebench.facemae.masking import (
     patchify,
     random_mask,
     split,
-    stream,
     unpatchify,
     visible_patches,
 )
 from facebench.facemae.pixels import to_float, to_uint8
+from facebench.facemae.randomness import stream
 
 WORD = 2**64
 
@@ -105,7 +105,7 @@ def test_what_is_visible_at_a_high_ratio_is_visible_at_a_low_one():
 
 @pytest.mark.parametrize("seeds", [torch.zeros(2), torch.zeros(2, 2, dtype=torch.int64), torch.zeros(2).int()])
 def test_seeds_of_another_type_or_shape_are_refused(seeds):
-    with pytest.raises(ValueError, match=r"seeds: expected int64 \[B\], got"):
+    with pytest.raises(ValueError, match=r"expected seeds, int64 \[B\], or keys, uint8 \[B, 32\], got"):
         random_mask(seeds, 49, 0.75)
 
 

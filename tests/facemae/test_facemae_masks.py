@@ -5,6 +5,7 @@ import torch
 from facebench.facemae.masking import random_mask
 from facebench.facemae.masks import block_mask, draw_mask, face_mask
 from facebench.facemae.model import Architecture
+from facebench.facemae.randomness import numbers
 from facebench.facemae.regions import region_patches
 
 FACE = Architecture(patch=16)
@@ -37,7 +38,7 @@ def test_random_is_the_mask_that_masking_draws():
 
 
 def test_a_block_is_one_rectangle_but_for_its_last_row_or_column():
-    hidden = block_mask(torch.arange(300), (20, 20), 0.3).hidden.reshape(300, 20, 20)
+    hidden = block_mask(numbers(torch.arange(300), 3), (20, 20), 0.3).hidden.reshape(300, 20, 20)
     for mask in hidden:
         rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
         height, width = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
@@ -46,7 +47,7 @@ def test_a_block_is_one_rectangle_but_for_its_last_row_or_column():
 
 
 def test_blocks_lie_everywhere_and_have_many_shapes():
-    hidden = block_mask(torch.arange(2000), (14, 14), 0.5).hidden
+    hidden = block_mask(numbers(torch.arange(2000), 3), (14, 14), 0.5).hidden
     share = hidden.float().mean(0)
     assert share.min() > 0.15
     wide = hidden.reshape(-1, 14, 14)
@@ -66,10 +67,11 @@ def test_face_hides_eyes_nose_and_mouth_in_every_image():
 
 def test_a_share_of_the_face_is_a_random_share():
     region = torch.tensor([True] * 10 + [False] * 10)
-    hidden = face_mask(torch.arange(3000), region, 0.5, share=0.7).hidden
+    drawn = numbers(torch.arange(3000), 40)
+    hidden = face_mask(drawn, region, 0.5, share=0.7).hidden
     assert (hidden[:, :10].sum(1) >= 7).all()
     assert hidden[:, :10].float().mean(0).std() < 0.03  # no place is preferred
-    none = face_mask(torch.arange(3000), region, 0.5, share=0).hidden
+    none = face_mask(drawn, region, 0.5, share=0).hidden
     assert none.float().mean(0).sub(0.5).abs().max() < 0.05
 
 

@@ -14,6 +14,7 @@ from facebench.bench import plugins
 from facebench.datasets.base import SIZE, Face, Faces
 from facebench.datasets.codec import encode
 from facebench.facemae import embedder
+from facebench.facemae.randomness import key_of_seed
 from facebench.methods.base import Fit, Method, PrivateFaces, Privatizer, Publish
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -100,7 +101,7 @@ def privatizer(fitted: Any) -> Any:
 
 def publish(made: tuple[Method, Path], *, seed: int = 0) -> PrivateFaces:
     method, folder = made
-    return method.publish(folder, RandomFaces(), Publish(seed=seed, device=CPU, places=np.arange(24) + 100))
+    return method.publish(folder, RandomFaces(), Publish(key_of_seed(seed, "test"), CPU, np.arange(24) + 100))
 
 
 def test_there_are_methods_to_ask() -> None:

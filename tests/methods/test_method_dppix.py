@@ -116,7 +116,7 @@ def test_what_is_recorded_says_epsilon_mechanism_and_unit() -> None:
         "block": 16,
         "m": 16,
         "epsilon": 3.0,
-        "mechanism": "laplace",
+        "mechanism": "discrete laplace",
         "unit": "m pixels of one image",
     }
 

@@ -28,7 +28,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     file = tmp_path / "any name.safetensors"
     save_file({"a": np.zeros(3, np.float32)}, file, metadata={fitted.KEY: fitted.describe(method)})
     said = fitted.read(file)
-    assert (said.method, said.version) == ("masking", 1)
+    assert (said.method, said.version) == ("masking", 2)
     assert Masking.model_validate(said.parameters) == method
     assert fitted.describe(Masking(ratio=0.5)) == fitted.describe(method)
     assert json.loads(fitted.describe(method, name="other"))["method"] == "other"

@@ -45,7 +45,7 @@ def noise(count: int, *, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def publish(faces: Faces, *, k: int, **more: Any) -> PrivateFaces:
-    how = Publish(seed=0, device=torch.device("cpu"), places=np.arange(len(faces)))
+    how = Publish(bytes(32), torch.device("cpu"), np.arange(len(faces)))
     return KSame(k=k, **more).publish(Path("nothing-is-read-here"), faces, how)
 
 

@@ -1,0 +1,182 @@
+"""The attacker who replays a release (TR): all that is published, and all originals, but not the release's key.
+
+Whoever publishes masks, noise or an order that follow from a public number has published the originals' names: the
+pattern of hidden patches alone tells which photograph it was. Nobody has to look at a face for that.
+
+Source: the suite's protocol, section 10 (`replay`); Kerckhoffs, "La cryptographie militaire", 1883, for what
+an attacker is to be credited with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...methods.release_order import release_order
+from ...reports.intervals import clustered
+from ...reports.record import Curve, Measure, Score
+from . import kept
+from .base import Attack, AttackError, Evidence, NotApplicableError
+from .traces import NO_GUESS, Files, guesses, is_plain
+
+if TYPE_CHECKING:
+    from ...datasets.base import Faces
+
+FILE = "replay.npz"
+EQUAL = 1.0
+"""Mean difference, in levels of grey, up to which a face that was made again is the released one: another processor
+rounds otherwise, another mask is tens of levels away."""
+RECOMPUTED = "recomputed"
+COUNTED = "photos per person"
+_LEAK = Measure(
+    name="leak@1",
+    side="privacy",
+    better="lower",
+    says="share of private faces whose photo is told by what is published beside the picture: randomness that can be "
+    "made again, order, sizes and headers of files, equal files",
+    headline=True,
+)
+_COUNTED = Measure(
+    name="leak@1 by count",
+    side="privacy",
+    better="lower",
+    says="share of private faces whose person is told by how many photos there are of them",
+)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the attacker found, channel by channel."""
+
+    channels: NDArray[np.str_]
+    """[C], their names."""
+    photo: NDArray[np.int8]
+    """[C, Q], 1 where the channel named the photo, 0 where not, -1 where the face was not tried."""
+    counted: NDArray[np.bool_]
+    """[Q], where the number of photos named the person."""
+    identity: NDArray[np.int64]
+    """[Q], whose face each is."""
+    gallery: int
+    """Originals."""
+    chance: float
+    """Of naming a person by the number of photos, without looking."""
+    seed: int
+
+
+class Replay(Attack):
+    """Make released faces again with the published code, and read order, sizes and headers of the files (TR).
+
+    The attacker applies the method to originals with keys of their own. A face that comes out equal to the released
+    one needs no key: its method draws no random numbers, or draws them from something public. The faces are looked at
+    in the order in which `bench privatize` publishes them.
+    """
+
+    version: ClassVar[int] = 1
+    control: ClassVar[bool] = False
+    applies: ClassVar[bool] = True
+    unit: ClassVar[str] = "faces"
+    knows: ClassVar[str] = "the release, its code and card, and the very originals"
+
+    faces: Annotated[int, Field(ge=1, le=10**6)] = 256
+    """How many faces are made again; all of them where the method draws no random numbers."""
+
+    def run(self, evidence: Evidence, out: Path) -> None:
+        """Try every channel.
+
+        Raises:
+            AttackError: private faces without a source.
+        """
+        if evidence.source is None:
+            raise AttackError("replay: expected a source of each private face, got faces made from no originals")
+        private, identity = evidence.private_faces, evidence.private.identity
+        done, total = 0, len(private) + len(evidence.original_faces)
+
+        def files(faces: Faces) -> Iterator[bytes]:
+            nonlocal done
+            for row in range(len(faces)):
+                done += 1
+                evidence.progress(done, total)
+                yield faces.encoded(row)
+
+        released = Files.look(identity, files(private))
+        digest = np.array([list(bytes.fromhex(each)) for each in released.content], np.uint8)
+        labels, order = release_order(identity, digest)
+        published = released.take(order, labels)
+        original = Files.look(evidence.original.identity, files(evidence.original_faces))
+        source = evidence.source[order]
+        hits = {}
+        rows = self._sample(len(private), evidence.seed)
+        plain = all(is_plain(private.encoded(row), private[row].image) for row in rows.tolist())
+        for name, guess in guesses(published, original, seed=evidence.seed, plain=plain).items():
+            if name == COUNTED:
+                named = np.where(guess == NO_GUESS, -1, original.identity[guess])
+                counted = named == original.identity[source]
+            else:
+                hits[name] = (guess == source).astype(np.int8)
+        hits[RECOMPUTED] = self._made_again(evidence)[order]
+        kept.write(
+            Replayed(
+                channels=np.array(list(hits)),
+                photo=np.stack(list(hits.values())),
+                counted=counted,
+                identity=original.identity[source],
+                gallery=len(original.size),
+                chance=float(((np.unique(original.identity, return_counts=True)[1] / len(original.size)) ** 2).sum()),
+                seed=evidence.seed,
+            ),
+            out / FILE,
+        )
+
+    def _made_again(self, evidence: Evidence) -> NDArray[np.int8]:
+        """[Q], whether each released face came out equal under a key of the attacker's; -1 where it was not tried."""
+        count, source = len(evidence.private_faces), evidence.source
+        assert source is not None  # noqa: S101 - `run` refused it
+        found = np.full(count, -1, np.int8)
+        # a set made as a whole comes out equal only as a whole
+        rows = np.arange(count) if evidence.deterministic else self._sample(count, evidence.seed)
+        try:
+            again = evidence.again(source[rows])
+        except NotApplicableError:
+            return found
+        for place, row in enumerate(rows.tolist()):
+            ours, theirs = again[place].image.int(), evidence.private_faces[row].image.int()
+            found[row] = float((ours - theirs).abs().float().mean()) <= EQUAL
+        return found
+
+    def _sample(self, count: int, seed: int) -> NDArray[np.int64]:
+        """Rows that are looked at one by one."""
+        drawn = np.random.default_rng((seed, 13)).choice(count, min(count, self.faces), replace=False)
+        return np.sort(drawn)
+
+    def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
+        """Leak@1 by the channel that tells most photos, each channel's beside it, and what counting photos tells.
+
+        Raises:
+            AttackError: what `run` kept is missing or damaged.
+        """
+        found = kept.read(Replayed, out / FILE)
+        rates: dict[str, float | None] = {}
+        for channel, hit in zip(found.channels.tolist(), found.photo, strict=True):
+            tried = hit >= 0
+            rates[channel] = float(hit[tried].mean()) if tried.any() else None
+        best = max(rates, key=lambda channel: rates[channel] or 0.0)
+        hit = found.photo[found.channels.tolist().index(best)]
+        tried = hit >= 0
+        leak = _score(_LEAK, name, hit[tried] > 0, found.identity[tried], 1 / found.gallery, found)
+        detail: dict[str, Any] = {**rates, "gallery": found.gallery}
+        note = f"told most by: {best}" if rates[best] else ""
+        counted = _score(_COUNTED, name, found.counted, found.identity, found.chance, found)
+        return [leak.model_copy(update={"detail": detail, "note": note}), counted], []
+
+
+def _score(
+    measure: Measure, on: str, hit: NDArray[np.bool_], person: NDArray[np.int64], chance: float, found: Replayed
+) -> Score:
+    intervals = clustered(hit, person, seed=found.seed)
+    return Score(measure=measure, on=on, value=float(hit.mean()), n=len(hit), intervals=intervals, chance=chance)
