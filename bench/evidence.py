@@ -187,7 +187,7 @@ def gather(run: Run, attack: Attack, progress: Progress) -> Evidence:
         embed=lambda faces: embed_all(run.open_judge(), faces),
         attacker=paired(run, "A") if attack.adaptive else _undeclared("adaptive"),
         holdout=paired(run, "H") if attack.control else _undeclared("control"),
-        again=again(run, places) if attack.adaptive or attack.applies else _undeclared("adaptive` or `applies"),
+        again=again(run, places) if attack.adaptive or attack.applies else _undeclared("adaptive"),
         deterministic=not run.method.random,
         judges=tuple(_other(run, number) for number in range(len(run.others) if attack.several else 0)),
         learn=partial(_learn, run) if attack.adaptive else _undeclared("adaptive"),

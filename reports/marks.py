@@ -7,9 +7,11 @@ from collections.abc import Container, Mapping, Sequence
 from .record import NOT_MEASURED, Measure, RunRecord
 from .thirdparty import ThirdPartyAttack
 
-IGNORANT = frozenset({"ignorant", "other_image", "ensemble", "linkage", "membership", "memorisation", "consistency"})
-"""Attackers who know nothing of the method; a row with these alone is no guarantee, and is marked."""
-SEARCHES = ("ignorant", "other_image", "ensemble", "alignment", "parrot", "distillation", "restore")
+IGNORANT = frozenset(
+    {"ignorant", "other_image", "ensemble", "replay", "linkage", "membership", "memorisation", "consistency"}
+)
+"""Attackers who learn nothing from the method; a row with these alone is no guarantee, and is marked."""
+SEARCHES = ("ignorant", "other_image", "ensemble", "replay", "alignment", "parrot", "distillation", "restore")
 """The suite's attackers who look for the person behind a private face: leakage is the worst of those who were run."""
 OTHER_PHOTO = "leak@1 other photo"
 """The measure of an attacker who learns, searching without the photo that was made private."""

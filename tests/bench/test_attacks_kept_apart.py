@@ -194,7 +194,7 @@ def test_verification_pairs_have_no_place_in_what_an_attacker_holds() -> None:
     assert {entry.name for entry in fields(Evidence)} == {
         *("private", "original", "source", "private_faces", "original_faces", "again"),
         *("attacker_faces", "generator_faces", "holdout_faces", "attacker", "holdout"),
-        *("embed", "judges", "learn", "seed", "device", "progress"),
+        *("embed", "judges", "learn", "seed", "device", "deterministic", "progress"),
     }
 
 

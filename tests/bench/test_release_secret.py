@@ -1,0 +1,185 @@
+"""What undid releases whose seed was public undoes none of a secret key, and the key is in no file that leaves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from facebench.bench.cli import main
+from facebench.datasets.recordio import RecordIO
+from facebench.datasets.synthetic import Synthetic
+from facebench.facemae.masking import random_mask
+from facebench.facemae.randomness import key_of_seed
+from facebench.methods.base import Publish
+from facebench.methods.dppix import DPPix
+from facebench.methods.masking import Masking
+from scipy.stats import poisson
+from undone import (
+    PublicDPPix,
+    PublicMasking,
+    masks_of,
+    places_by_mask,
+    places_by_noise,
+    public_laplace,
+    public_seeds,
+    stacked,
+)
+
+CPU = torch.device("cpu")
+PEOPLE, IMAGES = 60, 5
+FACES = PEOPLE * IMAGES
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("originals")
+    made = Synthetic(people=PEOPLE, images=IMAGES).open()
+    for index, label in enumerate(made.labels.tolist()):
+        (root / f"{label:03}").mkdir(exist_ok=True)
+        (root / f"{label:03}" / f"{index % IMAGES}.png").write_bytes(made.encoded(index))
+    return root
+
+
+def privatize(originals: Path, out: Path, *more: str) -> int:
+    return main(["privatize", str(originals), str(out), "-q", "--device", "cpu", "--workers", "1", *more])
+
+
+def released(out: Path) -> tuple[torch.Tensor, np.ndarray]:
+    """Private faces as published, and the place of each original, which no attacker has."""
+    links = pd.read_parquet(out.with_name(f"{out.name}.manifest.parquet"))
+    return stacked(RecordIO(root=out).open()), links["source_index"].to_numpy()
+
+
+def test_masks_of_a_public_seed_name_the_photo_and_secret_ones_do_not(originals: Path, tmp_path: Path) -> None:
+    places = np.arange(FACES)
+    faces = Synthetic(people=PEOPLE, images=IMAGES).open()
+    old = stacked(PublicMasking().publish(Path(), faces, Publish(bytes(32), CPU, places)))
+    masks = masks_of(public_seeds(places, 5))
+    assert (places_by_mask(old, masks) == places).mean() > 0.99
+    assert privatize(originals, tmp_path / "set", "--method", "masking") == 0
+    images, source = released(tmp_path / "set")
+    for seed in (0, 5):
+        hits = int((places_by_mask(images, masks_of(public_seeds(places, seed))) == source).sum())
+        assert hits <= poisson.ppf(0.9999, 1)
+    guess = Publish(key_of_seed(0, "release"), CPU, places)  # a benchmark's key makes no release
+    own = guess.own_keys(stacked(faces), places)
+    hidden = random_mask(own, 49, 0.75).hidden
+    assert int((places_by_mask(images, hidden) == source).sum()) <= poisson.ppf(0.9999, 1)
+
+
+def test_noise_of_a_public_seed_is_taken_away_and_secret_noise_is_not(originals: Path, tmp_path: Path) -> None:
+    method, places = DPPix(), np.arange(FACES)
+    faces = Synthetic(people=PEOPLE, images=IMAGES).open()
+    old = stacked(PublicDPPix().publish(Path(), faces, Publish(bytes(32), CPU, places)))
+    noise = public_laplace(public_seeds(places, 5), 147)
+    assert (places_by_noise(old, method, noise) == places).mean() > 0.99
+    means = stacked(faces).reshape(-1, 3, 7, 16, 7, 16).double().mean((3, 5)).flatten(1)
+    kept = old[:, :, ::16, ::16].flatten(1).double()
+    inside = (kept > 0) & (kept < 255)
+    assert (kept - method.scale * noise - means)[inside].abs().mean() < 0.3  # of 95 levels of noise nothing is left
+    assert privatize(originals, tmp_path / "set", "--method", "dppix") == 0
+    images, source = released(tmp_path / "set")
+    for seed in (0, 5):
+        hits = int((places_by_noise(images, method, public_laplace(public_seeds(places, seed), 147)) == source).sum())
+        assert hits <= poisson.ppf(0.9999, 1)
+
+
+def test_two_releases_of_one_dataset_share_no_randomness(originals: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        assert privatize(originals, tmp_path / name, "--method", "noise") == 0
+    one, other = (set(pd.read_parquet(tmp_path / name / "manifest.parquet")["sha256"]) for name in ("one", "other"))
+    assert len(one) == FACES  # equal noise nowhere
+    assert not one & other
+
+
+def test_one_key_for_two_methods_is_as_two_keys(originals: Path, tmp_path: Path) -> None:
+    """Else equal noise at two values of epsilon would give the means away."""
+    key = tmp_path / "own.key"
+    key.write_text("5a" * 32)
+    key.chmod(0o600)
+    found = []
+    for name, more in (("one", "method.kind=uniform"), ("again", "method.kind=uniform"), ("other", "method.patch=8")):
+        method = ("noise",) if "kind" in more else ("masking", "--set", "method.fill=noise")
+        command = ("--method", *method, "--set", more, "--key", str(key))
+        assert privatize(originals, tmp_path / name, *command) == 0
+        images, source = released(tmp_path / name)
+        found.append(images[np.argsort(source)])
+    assert torch.equal(found[0], found[1])
+    assert (found[0] == found[2]).double().mean() < 2 / 256
+
+
+def test_the_key_is_beside_the_release_for_its_owner_alone_and_in_nothing_that_leaves(
+    originals: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = os.umask(0o022)
+    try:
+        assert privatize(originals, tmp_path / "set", "--method", "masking", "--to", "folder") == 0
+    finally:
+        os.umask(before)
+    key = tmp_path / "set.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    secret = bytes.fromhex(key.read_text())
+    assert len(secret) == 32
+    said = capfd.readouterr()
+    told = [said.out.encode() + said.err.encode()]
+    told += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path != key]
+    assert len(told) > FACES
+    for spelled in (secret, secret.hex().encode(), secret.hex().upper().encode(), str(list(secret)).encode()):
+        assert not any(spelled in content for content in told)
+    assert "set.key is the secret of its randomness" in said.out
+
+
+def test_no_links_keeps_no_key_either(originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert privatize(originals, tmp_path / "set", "--method", "masking", "--no-links") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"set"}
+    assert "the secret key of its randomness was deleted" in capsys.readouterr().out
+    assert privatize(originals, tmp_path / "set", "--method", "masking", "--no-links") == 2
+    assert "its secret key (set.key) is not" in capsys.readouterr().err
+    assert privatize(originals, tmp_path / "fixed", "--method", "pixelate") == 0
+    assert not (tmp_path / "fixed.key").exists()  # nothing random, nothing secret
+
+
+@pytest.mark.parametrize(("content", "mode", "says"), [
+    ("5a" * 32, 0o644, "that only its owner can read, got mode 0644"),
+    ("5a" * 31, 0o600, "expected a release's key, 64 hexadecimal digits"),
+    ("", 0o600, "expected a release's key, 64 hexadecimal digits"),
+])  # fmt: skip
+def test_a_key_that_others_can_read_or_that_is_none_is_refused(
+    originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, mode: int, says: str
+) -> None:
+    key = tmp_path / "own.key"
+    key.write_text(content)
+    key.chmod(mode)
+    assert privatize(originals, tmp_path / "set", "--method", "noise", "--key", str(key)) == 2
+    said: Any = capsys.readouterr().err
+    assert says in said
+    assert "5a5a" not in said
+    assert not (tmp_path / "set").exists()
+
+
+def test_equal_photos_are_not_equal_in_a_release(tmp_path: Path) -> None:
+    """Else the release would tell who was in the originals twice."""
+    face = Synthetic(people=2, images=1).open().encoded(0)
+    for person in ("a", "b"):
+        (tmp_path / "twins" / person).mkdir(parents=True)
+        (tmp_path / "twins" / person / "1.png").write_bytes(face)
+    assert privatize(tmp_path / "twins", tmp_path / "set", "--method", "masking") == 0
+    one, other = stacked(RecordIO(root=tmp_path / "set").open())
+    assert not torch.equal(one, other)
+
+
+def test_what_a_benchmark_made_says_that_it_is_not_for_publication(tmp_path: Path) -> None:
+    from facebench.bench.privatize import release
+    from pyarrow import parquet
+
+    faces = Synthetic(people=2, images=2).open()
+    tmp_path.joinpath("out").mkdir()
+    key = key_of_seed(0, "release")
+    release(Masking(), "masking", Path(), faces, np.arange(4), tmp_path / "out", key=key, device=CPU)
+    notes = parquet.read_schema(tmp_path / "out" / "manifest.parquet").metadata
+    assert b"not for publication" in notes[b"facebench_repeatable"]
