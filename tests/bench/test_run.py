@@ -71,7 +71,7 @@ def _record(store: Path) -> results.RunRecord:
 def test_a_run_ends_in_a_record_with_both_numbers_and_their_bounds(finished: Path) -> None:
     record = _record(finished / "runs")
     assert {"lfw_like", "cfp_fp_like", "agedb_30_like"} == {s.on for s in record.scores if s.measure.name == "accuracy"}
-    assert record.attackers == ("ignorant", "other_image", "alignment")
+    assert record.attackers == ("ignorant", "other_image", "alignment", "replay")
     for score in record.scores:
         if score.measure.headline and score.value is not None:
             assert score.n > 0

@@ -26,6 +26,7 @@ attacks:
   - parrot
   - {use: distillation, steps: 3, batch: 8}
   - {use: restore, steps: 2, batch: 4, width: 8}
+  - replay
   - linkage
   - membership
   - memorisation
@@ -55,7 +56,7 @@ def _record(folder: Path) -> results.RunRecord:
 
 def test_every_search_is_told_in_full(finished: Path) -> None:
     record = _record(finished)
-    assert record.attackers == (*SEARCHES, "membership")
+    assert record.attackers == (*SEARCHES[:-1], "replay", "linkage", "membership")
     assert record.not_run.keys() == {"memorisation", "consistency"}
     everywhere = {"pi_link", "residual", "dir@fpir=0.01", "dir@fpir=0.1", "eer", "auc", "d_sys"}
     everywhere |= {"tar@far=0.01", "tar@far=0.001"}
@@ -106,7 +107,8 @@ def test_the_record_says_who_learned_what_from_whom_and_with_which_recognizers(f
 def test_linkage_and_membership_are_no_headline(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = _record(finished)
     assert {score.on for score in record.scores if score.measure.headline and score.measure.side == "privacy"} == {
-        *SEARCHES[:-1]
+        *SEARCHES[:-1],
+        "replay",
     }
     assert main(["report", "--store", str(finished / "runs")]) == 0
     told = capsys.readouterr().out

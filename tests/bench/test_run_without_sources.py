@@ -84,7 +84,7 @@ def _record(folder: Path, method: str, recipe: str) -> results.RunRecord:
 
 def test_attacks_on_sets_of_both_kinds_are_run_by_default() -> None:
     names = [entry if isinstance(entry, str) else entry["use"] for entry in plan().attacks]
-    assert names == ["ignorant", "other_image", "alignment", "memorisation", "consistency"]
+    assert names == ["ignorant", "other_image", "alignment", "replay", "memorisation", "consistency"]
 
 
 def test_a_method_without_sources_is_measured_by_what_it_memorised(folder: Path) -> None:
