@@ -78,7 +78,7 @@ def privatize(args: argparse.Namespace) -> str:
             )
             count, missing = _make(task, part, args.workers, display)
             if part.of > 1:
-                return _told_of_part(part, place, count, missing)
+                return _told_of_part(part, place, count, missing, None if args.key or not drawn else place.drawn)
             whole = joining.arrange([shards.read(place.folder, number, job.key) for number in range(count)])
             about = About(
                 title=args.out.name,
@@ -170,12 +170,13 @@ def _join(whole: joining.Whole, place: Workplace, about: About, release: str, di
     place.publish(out, links)
 
 
-def _told_of_part(part: Slice, place: Workplace, count: int, missing: int) -> str:
+def _told_of_part(part: Slice, place: Workplace, count: int, missing: int, own_key: Path | None) -> str:
     if not missing:
         return f"all {count:,} shards are in {place.folder}; the same command without --shards joins them\n"
     return (
         f"part {part.index + 1} of {part.of} is in {place.folder}; {missing:,} of {count:,} shards are missing there. "
         "Make the other parts, bring their files into this folder, and join with the same command without --shards\n"
+        + (f"on another machine give them the same key: a copy of {own_key}, with --key\n" if own_key else "")
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -163,9 +164,16 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),
-        notes=(*in_sample, *overlap.notes(data.shared), *noted),
+        notes=(*in_sample, *_proved(steps), *overlap.notes(data.shared), *noted),
         groups=by_group(steps, scores),
     )
+
+
+def _proved(steps: Steps) -> list[str]:
+    """What the method proves of the faces of P, as a note."""
+    photos = steps.data.faces.labels[steps.data.places["P"]]
+    promise = steps.method.promise(max(Counter(photos.tolist()).values(), default=0))
+    return [f"proved: {promise}"] if promise else []
 
 
 def _utility(plan: Plan, steps: Steps) -> tuple[list[Score], list[results.Curve]]:

@@ -49,6 +49,8 @@ class Workplace:
         """The manifest that is not to be shared."""
         self.key = out.with_name(f"{out.name}.key")
         """The secret key of the release, kept where the manifest is."""
+        self.drawn = self.folder / _KEY
+        """The same, while the shards are made."""
         self._part = part
 
     def secret(self) -> bytes:
@@ -59,13 +61,13 @@ class Workplace:
         """
         if self.key.exists():
             return secret.read(self.key)
-        if (taken := self._taken()) and not (self.folder / _KEY).exists():
+        if (taken := self._taken()) and not self.drawn.exists():
             raise DeployError(
                 f"{taken[0]}: it is there, and its secret key ({self.key.name}) is not, so nobody can tell whether "
                 "this command made it; remove it or choose another output"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        return secret.draw(self.folder / _KEY)
+        return secret.draw(self.drawn)
 
     def refuse_others(self, originals: Path | None) -> None:
         """Refuse an output that is taken, or that would stand among the originals.
@@ -159,8 +161,8 @@ class Workplace:
             raise DeployError(f"{self.out}: it was made by somebody else meanwhile; choose another output")
         if self.links is not None:
             links.replace(self.links)
-            if (self.folder / _KEY).exists():
-                (self.folder / _KEY).replace(self.key)
+            if self.drawn.exists():
+                self.drawn.replace(self.key)
         out.rename(self.out)
 
     def clear(self) -> None:

@@ -121,6 +121,14 @@ def test_what_is_recorded_says_epsilon_mechanism_and_unit() -> None:
     }
 
 
+def test_what_epsilon_means_for_a_person_is_said() -> None:
+    """Group privacy: 784 changes of 16 pixels make a whole image, and every photo of a person adds its own."""
+    said = DPPix(epsilon=0.5, m=16).promise(30)
+    assert "for 16 pixels of one image" in said
+    assert "for a photo it is 392, and for a person with 30 photos 11,760: no protection of who it is" in said
+    assert "no protection" not in DPPix(epsilon=0.5, m=112 * 112).promise(2)
+
+
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
