@@ -71,7 +71,7 @@ def _do_data_list(args: argparse.Namespace) -> int:
 
 
 def _do_data_verify(args: argparse.Namespace) -> int:
-    from .views import dataset_check
+    from .data_verify import dataset_check
 
     text, sound = dataset_check(args)
     print(text, end="")

@@ -206,6 +206,11 @@ def _data(command: argparse.ArgumentParser) -> None:
     verify = actions.add_parser("verify", help="read every record and report what is wrong with it")
     verify.add_argument("dataset", metavar="NAME|PATH")
     verify.add_argument("--json", action="store_true", help="machine-readable")
+    verify.add_argument(
+        "--write-sums",
+        action="store_true",
+        help="if all is good, write a digest of every record beside the data; reading then compares with it",
+    )
     verify.set_defaults(do="data_verify")
     convert = actions.add_parser("convert", help="pack to folder or folder to pack; the images' own bytes are copied")
     convert.add_argument("dataset", metavar="NAME|PATH")

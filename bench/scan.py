@@ -10,6 +10,9 @@ from .data import Data
 from .progress import Display
 from .store import Store
 
+DECODER = 2
+"""Raised when other images count as damaged: since 2, those of which the decoder only warns do as well."""
+
 
 def undecodable(data: Data, store: Store, display: Display) -> list[int]:
     """The indices of images that cannot be decoded; found once, then kept as a stage.
@@ -25,5 +28,5 @@ def undecodable(data: Data, store: Store, display: Display) -> list[int]:
         (out / "bad.json").write_text(json.dumps([index for index, _ in found.undecodable]), encoding="utf-8")
 
     with display.stage("scan", "faces") as progress:
-        stage = store.stage("scan", {"faces": data.fingerprint}, lambda out: make(out, progress))
+        stage = store.stage("scan", {"faces": data.fingerprint, "decoder": DECODER}, lambda out: make(out, progress))
     return [int(index) for index in json.loads((stage.path / "bad.json").read_bytes())]

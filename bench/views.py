@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +23,7 @@ from .progress import Display
 from .show import text
 
 if TYPE_CHECKING:
-    from ..datasets.check import Report
     from ..reports import leaderboard
-
-SHOWN = 5
-"""How many places of one kind of trouble are listed; --json has all."""
 
 _KINDS = {"methods": (Method,), "attacks": (Attack,), "metrics": (Metric,), "datasets": (FaceSource, PairSource)}
 
@@ -148,50 +143,6 @@ def dataset_list(root: Path, *, as_json: bool) -> str:
         counts = [f"{row[key]:,}" if row[key] else "any" for key in ("identities", "images")]
         table.add_row(str(row["name"]), *counts, str(row["state"]), str(row["title"]))
     return text(table, f"looked for under {root} (--data or $FACEBENCH_DATA); `bench run` says how to get a set") + "\n"
-
-
-def dataset_check(args: argparse.Namespace) -> tuple[str, bool]:
-    """Read every record of a dataset; the report, and whether the data can be used as they are.
-
-    Raises:
-        DataError: the files cannot be opened at all.
-    """
-    from ..datasets.check import check
-
-    found = cards.resolve(args.dataset, args.data)
-    counts = (found.card.identities, found.card.images) if found.card else (None, None)
-    with Display(quiet=args.quiet or args.json).stage("verify", "faces") as progress:
-        seen = check(found.source.open(), card_identities=counts[0], card_images=counts[1], progress=progress)
-    sound = not (seen.undecodable or seen.out_of_range) and (seen.fits_card or not (found.card and found.card.exact))
-    if args.json:
-        return json.dumps({**asdict(seen), "sound": sound}, indent=1) + "\n", sound
-    return _told(seen, sound) + "\n", sound
-
-
-def _told(seen: Report, sound: bool) -> str:
-    """A check as lines, the first of each kind of trouble with its place."""
-    lines = [f"{seen.images:,} images of {seen.identities:,} people: {'good' if sound else 'NOT good'}"]
-    if not seen.fits_card:
-        lines.append(f"the card says {seen.card_images:,} images of {seen.card_identities:,} people")
-    if seen.undecodable:
-        lines.append(f"undecodable images: {len(seen.undecodable):,}; a run passes over them with --skip-bad")
-        lines += [f"  {bad.reason}" for bad in seen.undecodable[:SHOWN]]
-    if seen.out_of_range:
-        lines.append(
-            f"labels out of range: {len(seen.out_of_range):,}, of the images {list(seen.out_of_range[:SHOWN])}"
-        )
-    if seen.duplicates:
-        lines.append(
-            f"duplicate images: {seen.repeated:,} in {len(seen.duplicates):,} groups, such as {seen.duplicates[0]}"
-        )
-    if seen.duplicates_across:
-        lines.append(
-            f"of these across people: {len(seen.duplicates_across):,} groups, such as {seen.duplicates_across[0]}"
-        )
-    for people, says in ((seen.single_image, "one image"), (seen.no_image, "no image")):
-        if people:
-            lines.append(f"people with {says}: {len(people):,}")
-    return "\n".join(lines)
 
 
 def dataset_convert(args: argparse.Namespace) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -83,6 +84,17 @@ class FaceSource(BaseModel, ABC):
     def fingerprint(self) -> str:
         """A digest that changes when an image or a label changes, and not when the data is moved."""
 
+    def write_sums(self) -> Path | None:
+        """Write a digest of every record beside the data; reading compares with it (see `sums.py`).
+
+        Returns:
+            The new file; None where there are no files, or none of its own.
+
+        Raises:
+            DataError: digests are there already (SumsThereError), cannot be written, or a record cannot be read.
+        """
+        return None
+
 
 class Pairs(NamedTuple):
     """Verification pairs, decoded."""
@@ -112,3 +124,14 @@ class PairSource(BaseModel, ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """A digest that changes when an image or a label changes, and not when the data is moved."""
+
+    def write_sums(self) -> Path | None:
+        """Write a digest of every record beside the data; reading compares with it (see `sums.py`).
+
+        Returns:
+            The new file; None where there are no files, or none of its own.
+
+        Raises:
+            DataError: digests are there already (SumsThereError), cannot be written, or a record cannot be read.
+        """
+        return None

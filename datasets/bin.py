@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from . import sums
 from .base import DataError, Pairs, PairSource
 from .paired import MAX_PAIRS, decode_pairs
 from .unpickle import Part, unpickle
@@ -51,6 +52,13 @@ class Bin(PairSource):
         digest = hashlib.sha256(_contents(self.path)).hexdigest()
         return hashlib.sha256(f"{digest} resize".encode()).hexdigest() if self.resize else digest
 
+    def write_sums(self) -> Path:
+        path = _sums_of(self.path)
+        sums.refuse_new(path)
+        images, same = read(self.path)
+        sums.write(path, images, sums.digest_labels(same, 2))
+        return path
+
 
 def read(path: Path) -> tuple[list[bytes], NDArray[np.bool_]]:
     """Read a verification set without decoding its images.
@@ -73,7 +81,27 @@ def read(path: Path) -> tuple[list[bytes], NDArray[np.bool_]]:
             f"{path}: expected genuine and impostor pairs, got {len(same):,} pairs that are all "
             f"{'genuine' if same[0] else 'impostor'}. Accuracy needs both: use a set that has them."
         )
-    return _images(images, path), same
+    found = _images(images, path)
+    _compare(found, same, path)
+    return found, same
+
+
+def _sums_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sums")
+
+
+def _compare(images: list[bytes], same: NDArray[np.bool_], path: Path) -> None:
+    """Refuse images and flags that are not what they were, where their digests lie beside the file."""
+    known = sums.load(_sums_of(path), len(images))
+    if known is None:
+        return
+    for index, image in enumerate(images):
+        known.check(index, image, f"{path}: image {index} (of pair {index // 2})")
+    if known.labels != sums.digest_labels(same, 2):
+        raise DataError(
+            f"{path}: expected the flags whose digest {known.path.name} holds, got others: pairs were changed from "
+            f"genuine to impostor or back; get the file again, or delete {known.path.name} if the change was meant"
+        )
 
 
 def write(path: Path, images: Sequence[bytes], same: Sequence[bool], *, protocol: int = 4) -> None:

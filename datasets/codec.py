@@ -26,7 +26,9 @@ def decode(data: bytes, *, where: str, resize: bool = False) -> Tensor:
         uint8 [3, SIZE, SIZE], RGB.
 
     Raises:
-        DataError: not an image, truncated or damaged, of another size, CMYK, more than 8 bits, animated.
+        DataError: not an image, truncated or damaged as far as its format tells (of a PNG any bit, of a JPEG what its
+            decoder warns of, of a WebP or BMP its sizes; `sums.py` tells the rest), of another size, CMYK, more than
+            8 bits, animated.
     """
     import torch
 
@@ -57,15 +59,9 @@ def encode(image: Tensor, *, kind: Literal["png", "jpeg"] = "png", quality: int 
 
 def _pixels(data: bytes, where: str, resize: bool) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """[3, SIZE, SIZE], contiguous."""
-    inspect(data, where, resize)
+    kind = inspect(data, where, resize)
     cv2 = _cv2()
-    try:
-        # aligned faces are cropped pixels: an orientation tag that outlived the crop must not turn them
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise DataError(f"{where}: a damaged image that cannot be decoded; {AGAIN}")
+    image = _jpeg(data, where) if kind == ".jpg" else _other(data, where)
     if image.shape[:2] != (SIZE, SIZE):
         if not resize or image.shape[0] != image.shape[1]:  # the decoder disagrees with the header
             raise DataError(wrong_size(where, image.shape[1], image.shape[0]))
@@ -74,6 +70,34 @@ def _pixels(data: bytes, where: str, resize: bool) -> np.ndarray[Any, np.dtype[n
     planes = np.empty((3, SIZE, SIZE), np.uint8)
     cv2.split(image, [planes[0], planes[1], planes[2]])
     return planes
+
+
+def _jpeg(data: bytes, where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """[H, W, 3], to the byte what OpenCV gives, which does not tell what libjpeg warns of.
+
+    Data that end early, codes that are none and bytes that are left give another picture, so they are errors here.
+    """
+    import simplejpeg
+
+    try:
+        image: np.ndarray[Any, np.dtype[np.uint8]] = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+    except ValueError as error:
+        raise DataError(f"{where}: a damaged image that cannot be decoded ({str(error)[:100]}); {AGAIN}") from None
+    return image
+
+
+def _other(data: bytes, where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """[H, W, 3] of a PNG, WebP or BMP file."""
+    cv2 = _cv2()
+    try:
+        # aligned faces are cropped pixels: an orientation tag that outlived the crop must not turn them
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise DataError(f"{where}: a damaged image that cannot be decoded; {AGAIN}")
+    found: np.ndarray[Any, np.dtype[np.uint8]] = image
+    return found
 
 
 @cache

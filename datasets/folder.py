@@ -13,6 +13,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from . import sums
 from .base import DataError, Face, Faces, FaceSource
 from .codec import decode
 from .imageheader import MAX_BYTES
@@ -20,6 +21,10 @@ from .subset import of_people
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """File names that claim to be images; what cannot be decoded among them is an error, not an omission."""
+
+
+SUMS = "faces.sums"
+"""In the root: the digests of the images, where somebody wrote them."""
 
 
 class Folder(FaceSource):
@@ -44,6 +49,12 @@ class Folder(FaceSource):
             content = faces.encoded(index)
             digest.update(f"{len(name)} {len(content)}\n".encode() + name + content)
         return digest.hexdigest()
+
+    def write_sums(self) -> Path:
+        faces = FolderFaces(self.root, resize=self.resize)
+        sums.refuse_new(self.root / SUMS)
+        sums.write(self.root / SUMS, (faces.encoded(face) for face in range(len(faces))), faces.labels_digest)
+        return self.root / SUMS
 
 
 class FolderFaces:
@@ -88,6 +99,17 @@ class FolderFaces:
         self.names: Sequence[str] = [name for name, _ in folders]
         self.labels: NDArray[np.int64] = np.repeat(np.arange(self.identities), counts)
         self.labels.setflags(write=False)
+        self._sums = sums.load(root / SUMS, len(self.files))
+        if self._sums and self._sums.labels != self.labels_digest:
+            raise DataError(
+                f"{root}: expected as many images of each identity as when {SUMS} was written, got other numbers; copy "
+                f"the folder again, or delete {SUMS} if the change was meant"
+            )
+
+    @property
+    def labels_digest(self) -> str:
+        """Of which image is whose."""
+        return sums.digest_labels(self.labels, self.identities)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -107,6 +129,8 @@ class FolderFaces:
             _unreadable(self._where(face), error)
         if len(data) > MAX_BYTES:
             raise DataError(f"{self._where(face)}: expected a file of at most {MAX_BYTES:,} bytes, got more")
+        if self._sums is not None:
+            self._sums.check(face, data, self._where(face))
         return data
 
     def _where(self, face: int) -> str:

@@ -20,6 +20,8 @@ MAX_BYTES = 4 * 2**20
 """More than an uncompressed image of LARGEST x LARGEST needs."""
 
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png", b"RIFF": ".webp", b"BM": ".bmp"}
+MOST_SCANS = 256
+"""Of a progressive JPEG, which has about ten; each takes the time of the whole image and a few bytes."""
 _segment = struct.Struct(">BBH").unpack_from
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG start-of-frame markers
 _BARE = frozenset({0x01, 0xFF, *range(0xD0, 0xD9)})  # JPEG markers with no segment, and fill bytes
@@ -47,8 +49,11 @@ def suffix(data: bytes) -> str | None:
 AGAIN = "copy or download it again, or pass over such images with --skip-bad"
 
 
-def inspect(data: bytes, where: str, resize: bool) -> None:
+def inspect(data: bytes, where: str, resize: bool) -> str:
     """Refuse what must not reach the decoder.
+
+    Returns:
+        The kind of image, as `suffix` tells it.
 
     Raises:
         DataError: says why.
@@ -71,6 +76,7 @@ def inspect(data: bytes, where: str, resize: bool) -> None:
         raise DataError(wrong_size(where, width, height))
     if header.flaw:
         raise DataError(f"{where}: {header.flaw}; convert it to 8-bit RGB, or pass over it with --skip-bad")
+    return kind
 
 
 def wrong_size(where: str, width: int, height: int) -> str:
@@ -109,6 +115,8 @@ def _jpeg(data: bytes) -> _Header:
     flaw = "" if bits == 8 else f"expected 8 bits a channel, got {bits}"
     if channels not in (1, 3):
         flaw = f"expected grey or RGB, got {'CMYK' if channels == 4 else f'{channels} channels'}"
+    if data.count(b"\xff\xda", at) > MOST_SCANS:
+        flaw = f"expected at most {MOST_SCANS} scans, got more"
     return _Header(width, height, flaw)
 
 
@@ -131,24 +139,52 @@ def _png(data: bytes) -> _Header:
 
 
 def _webp(data: bytes) -> _Header:
-    """Source: RFC 9649, sections 2.5 to 2.7, 3.4."""
-    if struct.unpack_from("<I", data, 4)[0] + 8 > len(data):
+    """Walk all chunks, which have to fill the file. Source: RFC 9649, sections 2.3 to 2.7, 3.4; RFC 6386, 9.1."""
+    end, at, images = struct.unpack_from("<I", data, 4)[0] + 8, 12, []
+    canvas = data[12:16] == b"VP8X"
+    width, height = (int.from_bytes(data[side : side + 3], "little") + 1 for side in (24, 27))
+    if end > len(data):
         raise _Truncated
-    if data[12:16] == b"VP8X":
-        flaw = "expected one still image, got an animated WebP" if data[20] & 2 else ""
-        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
-        return _Header(width, height, flaw)
-    if data[12:16] == b"VP8L":
-        packed = struct.unpack_from("<I", data, 21)[0]
+    if canvas and max(width, height) > LARGEST:
+        return _Header(width, height)
+    while at < end:
+        name, length = struct.unpack_from("<4sI", data, at)
+        if min(name) < 0x20:  # names are four characters
+            raise _Truncated
+        if name in (b"VP8 ", b"VP8L"):
+            images.append((name, at + 8, length))
+        at += 8 + length + length % 2
+    animated = canvas and data[20] & 2
+    if at != end or (len(images) != 1 and not animated):
+        raise _Truncated
+    if canvas:
+        return _Header(width, height, "expected one still image, got an animated WebP" if animated else "")
+    name, at, length = images[0]
+    if name == b"VP8L":
+        if data[at] != 0x2F:
+            raise _Truncated
+        packed = struct.unpack_from("<I", data, at + 1)[0]
         return _Header((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)
-    width, height = struct.unpack_from("<HH", data, 26)
+    tag, sync, width, height = int.from_bytes(data[at : at + 3], "little"), *struct.unpack_from("<3sHH", data, at + 3)
+    if tag & 1 or sync != b"\x9d\x01\x2a" or 10 + (tag >> 5) > length:  # no key frame, or its first part is cut
+        raise _Truncated
     return _Header(width & 0x3FFF, height & 0x3FFF)
 
 
 def _bmp(data: bytes) -> _Header:
-    """Source: Microsoft, BITMAPFILEHEADER and BITMAPINFOHEADER."""
-    width, height = struct.unpack_from("<ii", data, 18)
-    return _Header(width, abs(height))  # a negative height only turns the order of the rows
+    """Compare the sizes that it announces. Source: Microsoft, BITMAPFILEHEADER, BITMAPINFOHEADER, BITMAPV5HEADER."""
+    begin, header, width, height, planes, bits, packing = struct.unpack_from("<IIiiHHI", data, 10)
+    found = _Header(width, abs(height))  # a negative height only turns the order of the rows
+    if max(abs(width), abs(height)) > LARGEST:
+        return found
+    colours = struct.unpack_from("<I", data, 46)[0] or 1 << bits if bits <= 8 else 0
+    sizes = header in (40, 52, 56, 64, 108, 124) and planes == 1 and bits in (1, 4, 8, 16, 24, 32)
+    if not sizes or begin < 14 + header + 4 * colours:
+        raise _Truncated
+    rows = (width * bits + 31) // 32 * 4 * abs(height)
+    if packing in (0, 3) and not 0 <= len(data) - begin - rows < 4:  # 1 and 2 are of run lengths
+        raise _Truncated
+    return found
 
 
 _PARSERS = {".jpg": _jpeg, ".png": _png, ".webp": _webp, ".bmp": _bmp}

@@ -10,14 +10,18 @@ import io
 import mmap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import sums
 from .base import SIZE, DataError, Face
 from .codec import decode
 from .recordformat import AGAIN, HEADER, LENGTH, MAGIC, MOST_IDENTITIES, image, join, read_index, unreadable
+
+SUMS = "train.sums"
+"""Beside the pack: the digests of its records, where somebody wrote them."""
 
 
 class LabelNames(Sequence[str]):
@@ -43,7 +47,7 @@ class Pack:
     """The faces of a pack, in the order of the file.
 
     Raises:
-        DataError: a file is missing or damaged, or labels and counts contradict each other.
+        DataError: a file is missing or damaged, or labels and counts contradict each other, or what `train.sums` holds.
     """
 
     def __init__(self, root: Path, *, resize: bool = False) -> None:
@@ -59,6 +63,9 @@ class Pack:
         self._map = _map(self.path)
         self._size = len(self._map)
         self._read_headers(root / "train.idx")
+        self._sums = sums.load(root / SUMS, len(self._places) - 1)
+        if self._sums and self._sums.labels != sums.digest_labels(self.labels, self.identities):
+            self._refuse_changed(self._sums)
 
     def _read_headers(self, index: Path) -> None:
         """Find every image's place and label with a few gathers over the mapped file, decoding none."""
@@ -91,7 +98,7 @@ class Pack:
             self._check_counts(words[int(at[0]) + 8 : int(at[0]) + 10].view("<f4"), len(faces), bare)
         if not len(faces):
             raise DataError(f"{self.path}: expected faces, got none; {AGAIN}")
-        self._record = faces
+        self._record, self._places = faces, np.append(offsets, self._size)
         self._split = {record: int(offsets[record]) for record in split.tolist()}
         self._start = start[faces]
         self._stop = (offsets + 8 + length)[faces]
@@ -148,9 +155,35 @@ class Pack:
         """The image file's own bytes."""
         face = range(len(self))[index]
         record = int(self._record[face])
+        if self._sums is not None:
+            self._sums.check(record, self._whole(record), f"{self._where(record)} (face {face})")
         if record in self._split:
             return image(join(self._map, self._split[record], self._where(record))[0])
         return self._map[self._start[face] : self._stop[face]]
+
+    def write_sums(self) -> Path:
+        """Write the digests of all records, those without an image too.
+
+        Raises:
+            DataError: there are some already, or they cannot be written.
+        """
+        path = self.path.with_name(SUMS)
+        records = (self._whole(record) for record in range(len(self._places) - 1))
+        sums.write(path, records, sums.digest_labels(self.labels, self.identities))
+        return path
+
+    def _whole(self, record: int) -> bytes:
+        """A record with its prefix, header, labels and padding."""
+        return self._map[self._places[record] : self._places[record + 1]]
+
+    def _refuse_changed(self, kept: sums.Sums) -> NoReturn:
+        """Say which record's label was changed; labels are used before any image is read."""
+        for record in range(len(self._places) - 1):
+            kept.check(record, self._whole(record), self._where(record))
+        raise DataError(
+            f"{self.path.with_name('property')}: expected the number of identities whose digest {SUMS} holds, got "
+            f"{self.identities}; restore `property`, or delete {SUMS} if the change was meant"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_map"}

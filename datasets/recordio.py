@@ -36,6 +36,9 @@ class RecordIO(FaceSource):
         how = json.dumps([self.people, self.resize])
         return hashlib.sha256(f"{content_digest(self.root)} {how}".encode()).hexdigest()
 
+    def write_sums(self) -> Path:
+        return Pack(self.root, resize=self.resize).write_sums()
+
 
 def content_digest(root: Path) -> str:
     """The digest of all images and labels of a pack; takes the time of reading it once.
