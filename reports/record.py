@@ -11,11 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraint
 
 from .content import content_digest
 from .files import RecordError, read_object, replace, validated
+from .loose import Configured, Judged
 
 LAYOUT: Literal[2] = 2
 
 Link = Annotated[str, StringConstraints(max_length=300, pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._~:/?#@&+,=%-]*$")]
 """An address on the web. No other scheme, and no character that could end a link where it is shown."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""No more than a floating-point number tells apart: boards and trackers make one of it."""
 
 __all__ = ["LAYOUT", "Check", "Closed", "Curve", "GroupScore", "GroupTable", "Groups", "Interval", "Link", "Measure",
            "RecordError", "Role", "RunRecord", "Score", "StageTrace", "Unreliable", "plain", "read", "sealed",
@@ -66,7 +70,7 @@ class Score(Closed):
     """What it was measured on: a verification set's name, or an attack's."""
     value: FiniteFloat | None
     """None where it could not be measured; `note` says why. Never NaN, never a stand-in zero."""
-    n: int = Field(ge=0)
+    n: Count
     """Number of trials: pairs, or probes."""
     intervals: tuple[Interval, ...] = ()
     """The first one is printed."""
@@ -87,9 +91,9 @@ class GroupTable(Closed):
     digest: str
     """SHA-256 of its content."""
     columns: tuple[str, ...]
-    told: int = Field(ge=0)
+    told: Count
     """How many of the dataset's faces, or pairs, it tells of."""
-    untold: int = Field(ge=0)
+    untold: Count
 
 
 class GroupScore(Closed):
@@ -148,8 +152,8 @@ class StageTrace(Closed):
 class Role(Closed):
     """The people who play one role in a run, as numbers and a digest: no name, no list."""
 
-    identities: int
-    images: int
+    identities: Count
+    images: Count
     digest: str
 
 
@@ -181,12 +185,12 @@ class RunRecord(Closed):
     """Of all that must be equal for two rows to be compared: recognizer, roles, encoding, judge, attacks."""
     data_hash: str
     """Of the faces and the verification pairs; the roles follow from it, the recipe and the seed."""
-    seed: int
+    seed: Count
     created: str
     """ISO 8601, UTC."""
-    config: dict[str, Any]
+    config: Configured
     roles: dict[str, Role]
-    judge: dict[str, Any]
+    judge: Judged
     """Who the attacker's recognizer is, its preprocessing, and how good it is on clear pairs."""
     stages: tuple[StageTrace, ...]
     scores: tuple[Score, ...]
@@ -197,13 +201,13 @@ class RunRecord(Closed):
     """Whether private faces were made from originals; where not, leakage is memorisation."""
     not_run: dict[str, str] = {}
     """Attacks without a result, and why: one that starts with `not measured` failed, others do not apply."""
-    versions: dict[str, int] = Field(default={}, exclude_if=lambda versions: not versions)
+    versions: dict[str, Count] = Field(default={}, exclude_if=lambda versions: not versions)
     """Of the attacks that were run: raised when equal parameters find other people. Older records have none."""
     quality: dict[str, FiniteFloat] = {}
     """What the method measured of itself while it was fitted."""
     overlap: str = "unchecked"
     """Whether people of the dataset are in the verification sets: `unchecked`, `disjoint`, or how many, set by set."""
-    skipped: dict[str, int] = {}
+    skipped: dict[str, Count] = {}
     """Undecodable images passed over by `--skip-bad`, by role."""
     machine: dict[str, Any] = {}
     """Hardware and versions: recorded, never part of a hash."""
