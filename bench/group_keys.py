@@ -53,7 +53,7 @@ def of_pairs(columns: Sequence[str], where: str) -> Keys:
 
     def find(key: str, line: str) -> int:
         if (number := _number(key)) is None or number >= MOST_PAIRS:
-            fail(line, f"expected a pair's number from 0 to {MOST_PAIRS - 1}, got {key[:20]!r}")
+            fail(line, f"expected a pair's number from 0 to {MOST_PAIRS - 1}, got something else")
         return number
 
     return Keys("pair", find, MOST_PAIRS, None)

@@ -22,7 +22,7 @@ BATCH = 65_536
 class GroupError(ValueError):
     """A table of groups that cannot be used; the message says which, where, expected, got and what to do.
 
-    It quotes no identity, since that is a person's name.
+    It quotes nothing of the table, since a cell may be a person's name, and the first line a row like the others.
     """
 
 
@@ -57,8 +57,10 @@ def opened(path: Path) -> Iterator[Table]:
         with _parquet(path, where) if packed else _csv(path, where) as table:
             yield table
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise GroupError(f"{where}: cannot be read ({reason}); expected CSV in UTF-8, or Parquet") from error
+        told: object = error  # of the csv module, which repeats nothing
+        if not isinstance(error, csv.Error):
+            told = "other bytes" if isinstance(error, UnicodeDecodeError) else error.strerror or "damaged"
+        raise GroupError(f"{where}: cannot be read ({told}); expected CSV in UTF-8, or Parquet") from error
 
 
 @contextmanager
@@ -98,12 +100,12 @@ def _parquet(path: Path, where: str) -> Iterator[Table]:
             if told.num_rows > MOST_ROWS or size > LARGEST:
                 fail(where, f"expected at most {MOST_ROWS:,} rows and {LARGEST >> 20} MiB unpacked, got more")
             columns = _checked(file.schema_arrow.names, where)
-            for column in file.schema_arrow:
+            for number, column in enumerate(file.schema_arrow, start=1):
                 if not _plain(column.type):
-                    fail(where, f"column {column.name!r:.80}: expected text or numbers, got {column.type!s:.80}")
+                    fail(where, f"column {number}: expected text or numbers, got {_kind(column.type)}")
             yield Table(columns, _batches(file, where))
-    except (pa.ArrowException, OSError) as error:  # of damaged files Arrow says either, on several lines
-        fail(where, f"cannot be read as Parquet ({' '.join(str(error).split()):.200}); write it again")
+    except (pa.ArrowException, OSError):  # of damaged files Arrow says either, and repeats what stands in them
+        fail(where, "cannot be read as Parquet: it is damaged; write it again")
 
 
 def _plain(kind: Any) -> bool:
@@ -113,6 +115,11 @@ def _plain(kind: Any) -> bool:
         kind = kind.value_type
     tests = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_boolean)
     return types.is_null(kind) or any(test(kind) for test in tests)
+
+
+def _kind(kind: Any) -> str:
+    """A type without the names of fields in it, which may be anything."""
+    return str(kind).partition("<")[0].partition("[")[0]
 
 
 def _batches(file: Any, where: str) -> Iterator[tuple[str, list[str]]]:
@@ -136,5 +143,6 @@ def _checked(header: Sequence[str], where: str) -> tuple[str, ...]:
         if not 1 <= len(name) <= LONGEST:
             fail(where, f"column {n}: expected a name of 1 to {LONGEST} characters, got {len(name)}")
         if name in names[: n - 1]:
-            fail(where, f"column {n}: expected a name of its own, got {name!r} twice; rename one of them")
+            twin = names.index(name) + 1
+            fail(where, f"column {n}: expected a name of its own, got that of column {twin}; rename one of them")
     return names

@@ -117,7 +117,10 @@ def groupings(given: Tables, faces: Faces, pairs: Mapping[str, PairSource]) -> G
     known = dict.fromkeys(name for grouping in found for name in grouping.table.columns)
     missing = [name for name in given.columns if name not in known]
     if missing and found:
-        raise GroupError(f"groups.columns: no table has the column {missing[0]!r:.80}; there are {', '.join(known)}")
+        raise GroupError(
+            f"groups.columns: no table has the column {missing[0]!r:.80}; expected one of the {len(known)} columns of "
+            "groups that the tables' first lines name"
+        )
     return Groupings(of_faces, of_pairs)
 
 
@@ -128,8 +131,7 @@ def _read(path: Path, of: str, wanted: Sequence[str], keyed: Callable[[Sequence[
         chosen = [name for name in table.columns if name != keys.column and (name in wanted or not wanted)]
         if not chosen:
             hint = "none of groups.columns" if wanted else "none"
-            there = ", ".join(table.columns)
-            fail(where, f"expected columns of groups beside {keys.column}, got {hint}; there are {there}")
+            fail(where, f"expected columns of groups beside {keys.column}, got {hint} in {len(table.columns)} columns")
         codes, groups = _codes(table, where, keys, chosen)
     columns = []
     for name, known in groups.items():
@@ -161,12 +163,13 @@ def _codes(
             fail(line, f"expected one row for every {keys.column}, got a second one; remove one of them")
         seen[place[-1]] = True
         for n, name, row in zip(of, chosen, rows, strict=True):
-            row.append(_group(cells[n], name, groups[name], line))
+            row.append(_group(cells[n], n + 1, groups[name], line))
     if not place:
         fail(where, "expected at least one row below the header, got none")
     for name in chosen:
         if not groups[name]:
-            fail(where, f"column {name!r}: expected groups, got empty cells alone; leave the column out")
+            number = table.columns.index(name) + 1
+            fail(where, f"column {number}: expected groups, got empty cells alone; leave the column out")
     size = keys.places if keys.column != "pair" else max(place) + 1
     codes = {}
     for name, row in zip((*chosen, keys.column), (*rows, array("i", bytes(4 * len(place)))), strict=True):
@@ -176,21 +179,21 @@ def _codes(
     return codes, groups
 
 
-def _group(cell: str, name: str, groups: dict[str, int], line: str) -> int:
+def _group(cell: str, number: int, groups: dict[str, int], line: str) -> int:
     if cell in ("", NOT_TOLD):
         return -1
     if cell in groups:
         return groups[cell]
     if len(cell) > LONGEST:
-        fail(line, f"column {name!r}: expected a group's name of at most {LONGEST} characters, got {len(cell)}")
+        fail(line, f"column {number}: expected a group's name of at most {LONGEST} characters, got {len(cell)}")
     others = "or name other columns with --set groups.columns=[...]"
     if len(groups) >= MOST_NUMBERS and all(_number(group) for group in (*groups, cell)):
         fail(
             line,
-            f"column {name!r}: more than {MOST_NUMBERS} different numbers; put them into bins, such as 30-49, {others}",
+            f"column {number}: more than {MOST_NUMBERS} different numbers; put them into bins, such as 30-49, {others}",
         )
     if len(groups) >= MOST_GROUPS:
-        fail(line, f"column {name!r}: more than {MOST_GROUPS} groups; put them together, {others}")
+        fail(line, f"column {number}: more than {MOST_GROUPS} groups; put them together, {others}")
     return groups.setdefault(cell, len(groups))
 
 

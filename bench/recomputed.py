@@ -25,7 +25,7 @@ from .steps import NOT_RUN
 from .store import TRACE, Store, StoreError, digest
 from .verify import ScoresError
 
-_STAGE = re.compile(r"[\w@+-][\w.@+-]{0,99}(/[\w@+-][\w.@+-]{0,99})?")
+_STAGE = re.compile(r"[\w@+-][\w.@+-]{0,99}(/[\w@+-][\w.@+-]{0,99})?", re.ASCII)
 """A stage's name, of which none leads out of the store."""
 
 

@@ -204,13 +204,13 @@ def _found(card: Card | None, root: Path) -> Resolved:
         else:
             pairs[name] = Bin(path=path) if known.use == "bin" else PairsTxt(root=root, path=path)
     taken = {known.file for known in card.verification.values()} if card else set()
-    for path in sorted(root.glob("*.bin")):
+    for number, path in enumerate(sorted(root.glob("*.bin"))):
         if path.name in taken:
             continue
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", path.stem) or path.stem in pairs:
             raise DataError(
-                f"{path}: cannot name a verification set. Expected letters, digits, _ . - and a name of its own; "
-                "rename the file."
+                f"{root}: file {number} of those named *.bin (from 0, in the order of their names): its name cannot be "
+                "that of a verification set. Expected letters, digits, _ . - and a name of its own; rename the file."
             )
         pairs[path.stem] = Bin(path=path)
     source: FaceSource = RecordIO(root=root) if packed else Folder(root=root)

@@ -83,7 +83,7 @@ class FolderFaces:
                     f"({' '.join(sorted(_IMAGES))}), got none; remove the folder or put its images back"
                 )
             for number, (_, entry) in enumerate(images):
-                if not entry.is_file():
+                if not _is_file(entry):
                     raise DataError(
                         f"{root}: {where}, image {number}: expected an image file, got a folder, a special "
                         "file, or a link to nothing; images stand directly in the identity's folder"
@@ -161,14 +161,28 @@ def _listing(
                     f"{inside}: {where}: entries {number - 1} and {number} (in the order of their names) have one "
                     "name in two Unicode forms (NFC and NFD); rename or remove one of them"
                 )
-            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(inside):
+            if entry.is_symlink() and _leaves(entry, inside):
                 raise DataError(
-                    f"{inside}: {where}: entry {number} (in the order of the names) is a link that leaves the folder; "
-                    "copy what it points to into the folder, or remove it"
+                    f"{inside}: {where}: entry {number} (in the order of the names) is a link that leaves the folder, "
+                    "or leads back to itself; copy what it points to into the folder, or remove it"
                 )
     except OSError as error:
         _unreadable(f"{inside}: {where}", error)
     return found
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # such as a loop of links; its message would hold the name
+        return False
+
+
+def _leaves(entry: os.DirEntry[str], inside: Path) -> bool:
+    try:
+        return not Path(entry.path).resolve().is_relative_to(inside)
+    except RuntimeError:  # a loop of links, before Python 3.13
+        return True
 
 
 def _is_face(entry: os.DirEntry[str]) -> bool:

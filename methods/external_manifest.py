@@ -58,7 +58,7 @@ def read(path: Path) -> Manifest:
         found = _parquet(path) if kind == "Parquet file" else _csv(path)
     except OSError as error:
         _fail(path, f"cannot be read ({error.strerror or f'a damaged {kind}'})")
-    except pa.ArrowException:  # its message repeats the line
+    except (pa.ArrowException, UnicodeDecodeError):  # their messages repeat the line
         _fail(path, f"a damaged {kind}")
     private, source = (_spelled(path, name, column) for name, column in found.items())
     return Manifest(private, source)
@@ -74,6 +74,9 @@ def _csv(path: Path) -> dict[str, pa.Array]:
         odd.append(row.number - 2)  # the names are its row 1
         return "skip"
 
+    with path.open(encoding="utf-8") as whole:  # pyarrow cannot hand over an odd row that is no UTF-8
+        while whole.read(1 << 20):
+            pass
     with path.open("rb") as file:
         names = file.readline(1 << 16).decode("utf-8-sig", "replace").strip().split(",")
     _expect_columns(path, [name.strip('"') for name in names])
@@ -104,7 +107,7 @@ def _parquet(path: Path) -> dict[str, pa.Array]:
         kind = schema.field(name).type
         text = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_integer(kind) or pa.types.is_string(text) or pa.types.is_large_string(text)):
-            _fail(path, f"expected whole numbers or texts in {name}, got {kind}")
+            _fail(path, f"expected whole numbers or texts in {name}, got {str(kind).partition('<')[0]}")
     # texts stay numbers into a dictionary until it is known how long they are together
     with parquet.ParquetFile(path, read_dictionary=list(COLUMNS)) as file:
         stored = sum(file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups))
@@ -120,6 +123,7 @@ def _parquet(path: Path) -> dict[str, pa.Array]:
             if (pc.sum(length.cast(pa.int64())).as_py() or 0) > MOST_BYTES:
                 _fail(path, f"expected at most {MOST_BYTES >> 30} GiB of text in {name}, got more")
         found[name] = column if pa.types.is_integer(column.type) else column.cast(pa.string())
+        found[name].validate(full=True)  # a text of a Parquet file may be no UTF-8
     return found
 
 
