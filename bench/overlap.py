@@ -121,6 +121,8 @@ def _listed(path: Path, where: str) -> tuple[set[str], str]:
             content = file.read(LARGEST + 1)
     except OSError as error:
         raise DataError(f"{where}: {path}: {wanted}, cannot read it ({error.strerror or error})") from error
+    except ValueError as error:
+        raise DataError(f"{where}: {wanted}, got a path with a zero in it") from error
     if len(content) > LARGEST:
         raise DataError(f"{where}: {path}: {wanted}, of at most {LARGEST >> 20} MiB, got more")
     try:

@@ -102,6 +102,10 @@ def build(base: type[T], spec: T | Mapping[str, Any] | str, *, where: str) -> T:
         raise PluginError(f"{where}: {name} is not available: {error}; install what it needs") from error
     except ValidationError as error:
         raise PluginError(explain(error, where)) from error
+    except OSError as error:  # of a parameter that is a path, and too long, or behind a folder that is closed
+        raise PluginError(
+            f"{where}: a path of {name} cannot be used ({error.strerror or error}); correct it"
+        ) from error
 
 
 def explain(error: ValidationError, where: str) -> str:

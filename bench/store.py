@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from . import memory
@@ -54,8 +55,17 @@ def digest(inputs: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content, in hex."""
+    """SHA-256 of a file's content, in hex.
+
+    Raises:
+        OSError: it cannot be read, or is no file: a pipe or a device may never end.
+    """
     seen = hashlib.sha256()
+    try:
+        if not S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    except ValueError as error:  # a zero in the path
+        raise OSError(errno.EINVAL, "no possible path", str(path)) from error
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             seen.update(block)

@@ -25,6 +25,8 @@ PACK = ("train.rec", "property")
 Layout = Literal["recordio", "folder", "synthetic"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 
+_NOTHING = "no such folder"
+
 
 class MissingData(DataError):
     """A known dataset whose files are not there; the message says what it is and how to get it."""
@@ -138,12 +140,16 @@ def resolve(dataset: str, data_root: Path, *, synthetic: Mapping[str, Any] | Non
     if dataset in names():
         card = load(dataset)
         return _synthetic(card, dict(synthetic or {})) if card.layout == "synthetic" else _known(card, data_root)
-    root = Path(dataset).expanduser()
+    try:
+        root = Path(dataset).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"{dataset}: there is no such user; expected a card's name or a path") from error
     if root.name == "train.rec":
         root = root.parent
-    if not root.exists() and len(Path(dataset).parts) == 1:
+    lack = _lack(root)
+    if lack == _NOTHING and len(Path(dataset).parts) == 1:
         load(dataset)  # raises, with near names
-    if lack := _lack(root):
+    if lack:
         raise DataError(
             f"{root}: {lack}. Expected a pack (train.rec, property) or a folder with one folder an identity. Check the "
             f"path; known datasets are {', '.join(names())}."
@@ -173,7 +179,7 @@ def _lack(root: Path) -> str:
     """What a folder lacks to be a dataset; empty where it lacks nothing."""
     try:
         if not root.is_dir():
-            return "not a folder" if root.exists() else "no such folder"
+            return "not a folder" if root.exists() else _NOTHING
         missing = [name for name in PACK if not (root / name).is_file()]
         if not missing or (len(missing) == len(PACK) and _has_folders(root)):
             return ""
