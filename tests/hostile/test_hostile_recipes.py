@@ -49,6 +49,9 @@ def good(root: Path) -> list[dict[str, Any]]:
     return found
 
 
+HOSTILE = {
+    "zero": "a\0b", "long name": "x" * 300, "long path": "x/" * 3000, "endless": "/dev/zero", "user": "~no-such-user/x",
+}  # fmt: skip
 PLACES = (
     "dataset", "method.path", "method.manifest", "attack.embedder", "groups.table", "groups.pairs.lfw", "people_of.lfw",
     "methods.external.path", "methods.external.manifest", "method.weights", "method.start",
@@ -61,7 +64,7 @@ def placed(content: dict[str, Any], rng: random.Random, root: Path) -> dict[str,
     if not pipe.exists():
         os.mkfifo(pipe)
         (root / "loop").symlink_to("loop")
-    paths = ("a\0b", "\0", "/dev/zero", "/dev/null", "/", "x" * 300, "x/" * 3000, str(pipe), str(root), "~/x", "~no-such-user/x",
+    paths = (*HOSTILE.values(), "\0", "/dev/null", "/", str(pipe), str(root), "~/x",
              str(root / "loop"), "/proc/self/mem", "", "\ud83d\ude00", "/proc/1/root/x")  # fmt: skip
     content = copy.deepcopy(content)
     *outer, last = rng.choice(PLACES).split(".")
@@ -96,15 +99,6 @@ def test_recipes(tmp_path: Path) -> None:
     campaign("recipe", make, read, ERRORS)
 
 
-HOSTILE = {
-    "zero": "a\0b",
-    "long name": "x" * 300,
-    "long path": "x/" * 3000,
-    "endless": "/dev/zero",
-    "user": "~no-such-user/x",
-}
-
-
 @pytest.mark.parametrize("path", list(HOSTILE))
 @pytest.mark.parametrize("entry", ["dataset", "attack.embedder", "method.manifest", "method.path", "groups.table"])
 def test_a_path_that_is_none_is_refused(entry: str, path: str, tmp_path: Path) -> None:
@@ -114,13 +108,8 @@ def test_a_path_that_is_none_is_refused(entry: str, path: str, tmp_path: Path) -
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump({"synthetic": SMALL, "min_images": 1, **content}))
     with pytest.raises(ERRORS):
-        prepare(
-            config.plan(recipe=str(file)),
-            Store(tmp_path),
-            data_root=tmp_path,
-            device="cpu",
-            display=Display(quiet=True),
-        )
+        plan = config.plan(recipe=str(file))
+        prepare(plan, Store(tmp_path), data_root=tmp_path, device="cpu", display=Display(quiet=True))
 
 
 @pytest.mark.parametrize("path", list(HOSTILE))
