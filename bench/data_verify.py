@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ..datasets import cards
-from ..datasets.base import DataError, PairSource
+from ..datasets.base import DataError, FaceSource, PairSource
 from ..datasets.sums import SumsThereError
 from .progress import Display
 
@@ -66,8 +66,9 @@ def _sums(found: cards.Resolved, sound: bool) -> list[str]:
             "--write-sums: expected data that are good, got some that are not; `bench data verify` without it says "
             "what is wrong. Digests of damaged data would call them good"
         )
+    sources: list[FaceSource | PairSource] = [found.source, *found.pairs.values()]
     written, taken = [], []
-    for source in (found.source, *found.pairs.values()):
+    for source in sources:
         try:
             path = source.write_sums()
         except SumsThereError as error:

@@ -155,8 +155,8 @@ class Pack:
         """The image file's own bytes."""
         face = range(len(self))[index]
         record = int(self._record[face])
-        if self._sums is not None:
-            self._sums.check(record, self._whole(record), f"{self._where(record)} (face {face})")
+        if self._sums is not None and not self._sums.fits(record, whole := self._whole(record)):
+            self._sums.check(record, whole, f"{self._where(record)} (face {face})")
         if record in self._split:
             return image(join(self._map, self._split[record], self._where(record))[0])
         return self._map[self._start[face] : self._stop[face]]

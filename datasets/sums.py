@@ -9,12 +9,12 @@ change this file as well, so it is a guard against accidents, and no signature.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -56,15 +56,23 @@ def digest_labels(labels: NDArray[Any], identities: int) -> str:
 class Sums:
     """The digests of a dataset, mapped from their file; safe to be used by several threads, and picklable."""
 
-    def __init__(self, path: Path, labels: str, table: NDArray[np.uint8]) -> None:
+    def __init__(self, path: Path, labels: str, records: int) -> None:
         self.path = path
         self.labels = labels
         """Digest of the labels as they were."""
-        self._table = table
+        self._records = records
+        with path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._begin = len(self._map) - records * SUM
 
     def fits(self, record: int, data: bytes) -> bool:
         """Whether a record is what it was."""
-        return bool(self._table[record].tobytes() == digest(data))
+        at = self._begin + record * SUM
+        return self._map[at : at + SUM] == digest(data)
+
+    def table(self) -> bytes:
+        """All digests."""
+        return self._map[self._begin :]
 
     def check(self, record: int, data: bytes, where: str) -> None:
         """Refuse a record that is not what it was.
@@ -85,7 +93,7 @@ class Sums:
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _mapped, (self.path, self.labels, len(self._table))
+        return Sums, (self.path, self.labels, self._records)
 
 
 def load(path: Path, records: int) -> Sums | None:
@@ -116,8 +124,8 @@ def load(path: Path, records: int) -> Sums | None:
         )
     if path.stat().st_size != len(first) + records * SUM:
         raise DataError(f"{path}: expected {len(first) + records * SUM:,} bytes, got another size; {_AGAIN}")
-    found = _mapped(path, header.labels, records)
-    if digest(found._table.tobytes()).hex() != header.table:
+    found = Sums(path, header.labels, records)
+    if digest(found.table()).hex() != header.table:
         raise DataError(f"{path}: expected digests as they were written, got others: it is damaged; {_AGAIN}")
     return found
 
@@ -156,11 +164,6 @@ def write(path: Path, records: Iterable[bytes], labels: str) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         _unwritten(path, error)
-
-
-def _mapped(path: Path, labels: str, records: int) -> Sums:
-    flat = np.memmap(path, np.uint8, "r", offset=path.stat().st_size - records * SUM)
-    return Sums(path, labels, flat.reshape(records, SUM))
 
 
 def _unwritten(path: Path, error: OSError) -> NoReturn:
