@@ -122,6 +122,8 @@ def _listed(path: Path, where: str) -> tuple[set[str], str]:
     except OSError as error:
         raise DataError(f"{where}: {path}: {wanted}, cannot read it ({error.strerror or error})") from error
     except ValueError as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{where}: {wanted}, got a path with a zero in it") from error
     if len(content) > LARGEST:
         raise DataError(f"{where}: {path}: {wanted}, of at most {LARGEST >> 20} MiB, got more")

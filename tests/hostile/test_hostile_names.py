@@ -227,6 +227,41 @@ def test_lists_of_people(root: Path, tmp_path: Path) -> None:
     campaign("list of people", make, read, DataError, secrets=SECRETS, least=0)
 
 
+@pytest.mark.parametrize("name", ["Ada_Lovelace_0003.png", "Ada_Lovelace"])
+def test_a_link_to_itself_is_refused_without_its_name(name: str, root: Path) -> None:
+    place = root / "Ada_Lovelace" if name.endswith(".png") else root / "Zoe"
+    place.mkdir(exist_ok=True)
+    (place / name).symlink_to(name)
+    with pytest.raises(DataError) as caught:
+        Folder(root=root).open()
+    assert not any(secret in str(caught.value) for secret in SECRETS)
+
+
+def test_a_verification_set_of_an_impossible_name_is_told_by_its_place(root: Path) -> None:
+    (root / "Ada Lovelace.bin").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"file 0 of those named \*\.bin"):
+        cards.resolve(str(root), root)
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["pair,group\nAda_Lovelace,x\n", "pair,Ada,Ada\n0,1,2\n", "pair,Ada\n0,\n", "pair\nAda\n", "pair,g\n0,Ada\n\"x\"y,Ada\n",
+     "pair,Ada\n0," + "x" * 200 + "\n", "Ada;Lovelace\n", "Ada,Lovelace\n"],
+)  # fmt: skip
+def test_no_cell_of_a_table_is_told(table: str, root: Path, tmp_path: Path) -> None:
+    bins.write(tmp_path / "lfw.bin", FACES[:4], [True, False])
+    (tmp_path / "groups.csv").write_text(table)
+    given = Tables(pairs={"lfw": tmp_path / "groups.csv"})
+    with pytest.raises(GroupError) as caught:
+        groupings(given, Folder(root=root).open(), {"lfw": Bin(path=tmp_path / "lfw.bin")})
+    assert not any(secret in str(caught.value) for secret in SECRETS)
+    with pytest.raises(GroupError, match="no table has the column 'c'") as caught:
+        (tmp_path / "groups.csv").write_text("pair,Ada,b\n0,Lovelace,x\n")
+        given = Tables(pairs={"lfw": tmp_path / "groups.csv"}, columns=("b", "c"))
+        groupings(given, Folder(root=root).open(), {"lfw": Bin(path=tmp_path / "lfw.bin")})
+    assert "Ada" not in str(caught.value)
+
+
 def test_a_manifest_is_read_as_arrow_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
     path.write_text("private,source\na.png,b.png\n", encoding="utf-8")
