@@ -190,7 +190,7 @@ def test_manifests(form: str, root: Path, tmp_path: Path) -> None:
     names = [f"{name}/{name}_000{n}.png" for name in PEOPLE for n in (1, 2)]
     good = "private,source\n" + "\n".join(f"{name},{name}" for name in names) + "\n"
     path = tmp_path / "manifest"
-    how = Publish(places=np.arange(6), seed=0, device=torch.device("cpu"))
+    how = Publish(bytes(32), torch.device("cpu"), np.arange(6))
 
     def make(rng: random.Random) -> bytes:
         text = retold(good, rng)
@@ -245,8 +245,8 @@ def test_a_verification_set_of_an_impossible_name_is_told_by_its_place(root: Pat
 
 @pytest.mark.parametrize(
     "table",
-    ["pair,group\nAda_Lovelace,x\n", "pair,Ada,Ada\n0,1,2\n", "pair,Ada\n0,\n", "pair\nAda\n", "pair,g\n0,Ada\n\"x\"y,Ada\n",
-     "pair,Ada\n0," + "x" * 200 + "\n", "Ada;Lovelace\n", "Ada,Lovelace\n"],
+    ["pair,group\nAda_Lovelace,x\n", "pair,Ada,Ada\n0,1,2\n", "pair,Ada\n0,\n", "pair\nAda\n",
+     "pair,g\n0,Ada\n\"x\"y,Ada\n", "pair,Ada\n0," + "x" * 200 + "\n", "Ada;Lovelace\n", "Ada,Lovelace\n"],
 )  # fmt: skip
 def test_no_cell_of_a_table_is_told(table: str, root: Path, tmp_path: Path) -> None:
     bins.write(tmp_path / "lfw.bin", FACES[:4], [True, False])
