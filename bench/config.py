@@ -50,6 +50,8 @@ class Plan(BaseModel):
     roles: Shares = Shares()
     min_images: Annotated[int, Field(ge=1)] = 2
     """Least number of images of a person in A, P and H."""
+    min_images_fit: Annotated[int, Field(ge=1)] = 1
+    """Least number of images of a person in G, for methods that learn from several photos of one person."""
     encoding: Encoding = "png"
     recognizer: Recognizer = Recognizer()
     teacher: Recognizer = Recognizer()
@@ -100,7 +102,7 @@ class Plan(BaseModel):
     @classmethod
     def younger(cls) -> dict[str, Any]:
         """Entries younger than the hashes of published records, with their defaults; they count where they differ."""
-        return {"judges": [], "known_faces": cls.model_fields["known_faces"].default}
+        return {"judges": [], **{name: cls.model_fields[name].default for name in ("known_faces", "min_images_fit")}}
 
 
 def recipes() -> dict[str, str]:

@@ -101,7 +101,10 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         labels = labels.copy()
         labels[list(skip)] = -1
     kept = np.where(labels >= 0, labels, 0)
-    roles = split(kept[labels >= 0], faces.names, plan.roles, min_images=plan.min_images, seed=plan.seed)
+    roles = split(
+        kept[labels >= 0], faces.names, plan.roles, min_images=plan.min_images, seed=plan.seed,
+        min_images_fit=plan.min_images_fit,
+    )  # fmt: skip
     if plan.protocol == "in-sample":
         roles["G"] = roles["P"]
     met = shared(plan.people_of, found.pairs, found.source, faces.names, roles["P"].tolist())

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..datasets.base import Faces, Progress, silent
 from ..methods.base import Method, MethodError, NotMadeError, Publish
 from ..reports.record import NOT_MEASURED
+from . import not_for_sharing
 from .attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableError, Paired, nobody
 from .attacks.embedding import embed_all
 from .config import Plan
@@ -87,6 +88,7 @@ def apply(run: Run, places: NDArray[np.int64], out: Path, progress: Progress) ->
             key=key_of_seed(run.plan.seed, _ATTACKER), device=processor(run.device), encoding=run.plan.encoding,
             progress=progress,
         )  # fmt: skip
+        not_for_sharing.warn(out)
     except MethodError as error:
         for left in out.iterdir():
             left.unlink()

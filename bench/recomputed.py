@@ -14,6 +14,7 @@ from typing import Any
 from ..reports.record import RunRecord, Score
 from ..reports.sanity import CLOSE
 from . import identification, verify
+from .arithmetic import USUAL
 from .attacks.base import Attack, AttackError
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
 from .config import Plan
@@ -52,6 +53,8 @@ def own_content(record: RunRecord) -> Iterator[str]:
     for name, default in Plan.younger().items():
         if (value := record.config.get(name, default)) != default:
             given[name] = value
+    if record.precision not in (None, USUAL):
+        given["precision"] = record.precision
     if "judges" in given:
         given["judges"] = [_judge_file(other) for other in record.judge.get("others", [])]
     recipe = digest(given)

@@ -15,17 +15,19 @@ from typing import Any
 
 from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
-from ..reports.record import RunRecord, Score, StageTrace
-from . import identification, memory, overlap, verify
+from ..reports.record import Released, RunRecord, Score, StageTrace
+from . import evidence, identification, memory, overlap, verify
+from .arithmetic import TRAINS, USUAL
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs, replay_bounds
 from .config import ConfigError, Plan
 from .data import open_data
-from .device import processor
 from .group_scores import by_group
 from .layout import lay_out
+from .learning import learning
 from .metrics.base import Metric
 from .plugins import build, name_of
 from .progress import Display
+from .recognizer import LOG
 from .scan import undecodable
 from .step import Step
 from .steps import Steps
@@ -75,8 +77,7 @@ def run(plan: Plan, steps: Steps, store: Store, *, display: Display) -> Outcome:
     Raises:
         Every error of the stages, and of writing the record.
     """
-    precision = _precision(steps, store)
-    done = [_make(store, step, precision, display) for step in steps.all]
+    done = [_make(store, step, steps.precision, display) for step in steps.all]
     steps.forget()
     record = results.sealed(_record(plan, steps, done))
     folder = store.root / "records"
@@ -89,16 +90,7 @@ def run(plan: Plan, steps: Steps, store: Store, *, display: Display) -> Outcome:
     return Outcome(record, results.write(record, folder), steps, new=True)
 
 
-def _precision(steps: Steps, store: Store) -> str | None:
-    """In which arithmetic this run will train; None where it has nothing to train."""
-    if all(step.unit != "steps" or store.has(step.name, step.inputs) for step in steps.all):
-        return None
-    from ..facemae.precision import trains_in_bf16
-
-    return "bfloat16" if trains_in_bf16(processor(steps.device)) else "float32"
-
-
-def _make(store: Store, step: Step, precision: str | None, display: Display) -> Stage:
+def _make(store: Store, step: Step, precision: str, display: Display) -> Stage:
     if store.has(step.name, step.inputs):
         return store.stage(step.name, step.inputs, lambda out: None)
     with display.stage(step.name, step.unit) as progress:
@@ -106,7 +98,7 @@ def _make(store: Store, step: Step, precision: str | None, display: Display) -> 
             step.name,
             step.inputs,
             lambda out: step.make(out, progress),
-            precision=precision if step.unit == "steps" else None,
+            precision=precision if step.unit == TRAINS else None,
         )
     display.note(f"{step.name:<22} {stage.seconds:8.1f} s")
     return stage
@@ -123,12 +115,16 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         found, drawn = steps.attacks[name].scores(steps.path(step), name)
         scores += found
         curves += drawn
+    private = evidence.pack(steps.path(steps.release))
+    released = Released(identities=private.identities, images=len(private))
     adaptive = [name for name, attack in steps.attacks.items() if attack.adaptive]
     quality, noted = _quality(steps)
     in_sample = ["in-sample: the method was fitted on the people it releases"] if plan.protocol == "in-sample" else []
     judge = plan.attack.spelled()
     clear = _clear(steps)
     compared = {**plan.compared(), "judge_file": judge, "dataset": data.name}
+    if steps.precision != USUAL:
+        compared["precision"] = steps.precision
     if plan.judges:  # by content, not by path
         compared["judges"] = [other.spelled() for other in plan.judges]
     spelled = steps.spelled_method()
@@ -161,10 +157,13 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         versions={name: type(steps.attacks[name]).version for name in steps.named("attack") if name not in not_run},
         sourced=steps.method.sourced,
         quality=quality,
+        learning=learning(steps.path(steps.train) / LOG),
+        released=released,
+        precision=steps.precision,
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),
-        notes=(*in_sample, *_proved(steps), *overlap.notes(data.shared), *noted),
+        notes=(*in_sample, *_proved(steps), *overlap.notes(data.shared), *cut_down(plan, steps, released), *noted),
         groups=by_group(steps, scores),
     )
 
@@ -174,6 +173,16 @@ def _proved(steps: Steps) -> list[str]:
     photos = steps.data.faces.labels[steps.data.places["P"]]
     promise = steps.method.promise(max(Counter(photos.tolist()).values(), default=0))
     return [f"proved: {promise}"] if promise else []
+
+
+def cut_down(plan: Plan, steps: Steps, released: Released) -> list[str]:
+    """Which recognizers were trained with smaller batches than the recipe says, since they had fewer faces."""
+    images = {role: len(places) for role, places in steps.data.places.items()}
+    trained = [("train", plan.recognizer, released.images)]
+    trained += [("teacher", plan.teacher, images["G"])] * any(step.name == "teacher" for step in steps.all)
+    trained += [("judge", plan.judge, images["A"])] * bool(steps.own_judge)
+    told = [f"{name} {there} faces a step, not {how.batch}" for name, how, there in trained if there < how.batch]
+    return [f"batch cut down: {', '.join(told)}"] if told else []
 
 
 def _utility(plan: Plan, steps: Steps) -> tuple[list[Score], list[results.Curve]]:

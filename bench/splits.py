@@ -41,7 +41,13 @@ class Shares(BaseModel):
 
 
 def split(
-    labels: NDArray[np.int64], names: Sequence[str], shares: Shares, *, min_images: int, seed: int
+    labels: NDArray[np.int64],
+    names: Sequence[str],
+    shares: Shares,
+    *,
+    min_images: int,
+    seed: int,
+    min_images_fit: int = 1,
 ) -> dict[Role, NDArray[np.int64]]:
     """Give every identity one role.
 
@@ -54,9 +60,10 @@ def split(
         shares: of all identities.
         min_images: least number of images of a person in A, P and H.
         seed: of the shuffle.
+        min_images_fit: least number of images of a person in G; people with fewer than both play no role.
 
     Returns:
-        The labels in each role, ascending. Every label is in exactly one.
+        The labels in each role, ascending. Every label is in exactly one; with `min_images_fit`, in at most one.
 
     Raises:
         SplitError: a role with a share above zero would get nobody.
@@ -64,16 +71,19 @@ def split(
     counts = np.bincount(labels, minlength=len(names))
     order = np.array(sorted(range(len(names)), key=lambda label: (names[label], label)), dtype=np.int64)
     few = order[counts[order] < min_images]
+    if min_images_fit > 1:
+        few = few[counts[few] >= min_images_fit]
     many = order[counts[order] >= min_images]
     many = many[np.random.default_rng(seed).permutation(len(many))]
-    extra = max(0, round(shares.G * len(order)) - len(few))  # what G still lacks
+    extra = max(0, round(shares.G * (len(few) + len(many))) - len(few))  # what G still lacks
     if len(many) - extra < 3 and extra:
         extra = 0
-    rest = many[extra:]
+    fit = many[counts[many] >= min_images_fit][:extra]
+    rest = many[~np.isin(many, fit)]
     weights = np.array([shares.A, shares.P, shares.H])
     ends = np.round(np.cumsum(weights) / max(weights.sum(), 1e-12) * len(rest)).astype(int)
     roles: dict[Role, NDArray[np.int64]] = {
-        "G": np.sort(np.concatenate([few, many[:extra]])),
+        "G": np.sort(np.concatenate([few, fit])),
         "A": np.sort(rest[: ends[0]]),
         "P": np.sort(rest[ends[0] : ends[1]]),
         "H": np.sort(rest[ends[1] :]),

@@ -19,18 +19,20 @@ from numpy.typing import NDArray
 from ..datasets.base import Faces, Pairs, Progress, silent
 from ..methods.base import Fit, Method, MethodError
 from ..reports.record import NOT_MEASURED
-from . import evidence
+from . import evidence, not_for_sharing
+from .arithmetic import TRAINS, USUAL, arithmetic, refuse_other
 from .attacks.base import Attack, NotApplicableError
 from .attacks.embedding import embed_all
-from .config import ConfigError, Plan
+from .config import Plan
 from .data import Data
 from .device import processor
 from .judge import Embed, Judge, network_embed
 from .plugins import name_of, spell
 from .recognizer import WEIGHTS, Recognizer
+from .sameness import refuse_same
 from .splits import Role, role_digest
 from .step import Both, Step
-from .store import Store, file_digest
+from .store import Store
 
 _log = logging.getLogger(__name__)
 _OTHER_SEED = 1_000_003
@@ -59,12 +61,15 @@ class Steps:
     both: dict[Role, Both] = field(default_factory=dict)
     others: list[tuple[Judge, Step | None]] = field(default_factory=list)
     """Recognizers of the attacker's beside the judge, and the stages of those that the run trains."""
+    precision: str = USUAL
+    """In which arithmetic networks are trained."""
     _decoded: dict[str, Pairs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plan, data = self.plan, self.data
         spelled, judge = spell(self.method), plan.attack.spelled()
-        self._refuse_teacher_as_judge(judge)
+        self.precision = arithmetic(self.device, self.store)
+        refuse_same(self.method, plan.attack, "attack", data.role("A"), self.store)
         seed = plan.seed if self.method.random else None
         # with the seed of judge or recognizer it would begin with their weights, and guide the method towards them
         taught = self.method.needs_teacher
@@ -123,6 +128,7 @@ class Steps:
             if attack.several:
                 key["others"] = [[other.spelled(), self._key(step)] for other, step in self.others]
             self._add(f"attack/{name}", key, attack.unit, self._attacker(attack))
+        refuse_other(self.all, self.store, self.precision)
 
     def _add_both(self, role: Role, seed: int | None, *, needed: bool) -> None:
         """The stages that show an attacker the people of A or H both ways."""
@@ -161,7 +167,7 @@ class Steps:
                 step = self._recognizer(
                     f"judge-{number}", self.plan.judge, "A", seed=self.plan.seed + number * _OTHER_SEED
                 )
-            self._refuse_teacher_as_judge(other.spelled(f"judges.{number - 2}"))
+            refuse_same(self.method, other, f"judges.{number - 2}", self.data.role("A"), self.store)
             self.others.append((other, step))
 
     def path(self, step: Step) -> Path:
@@ -178,6 +184,8 @@ class Steps:
         return {step.name.removeprefix(prefix): step for step in self.all if step.name.startswith(prefix)}
 
     def _add(self, name: str, inputs: Mapping[str, Any], unit: str, make: Callable[[Path, Progress], None]) -> Step:
+        if unit == TRAINS and self.precision != USUAL:
+            inputs = {**inputs, "precision": self.precision}
         self.all.append(Step(name, inputs, unit, make))
         return self.all[-1]
 
@@ -200,14 +208,6 @@ class Steps:
             train(self.data.role(role), out, how, seed=seed, device=processor(self.device), progress=progress)
 
         return self._add(name, inputs, "steps", make)
-
-    def _refuse_teacher_as_judge(self, judge: Mapping[str, Any]) -> None:
-        for field_name, value in self.method:
-            if isinstance(value, Path) and value.is_file() and file_digest(value) == judge["embedder"]:
-                raise ConfigError(
-                    f"method.{field_name}: {value.name} is also the judge (attack.embedder); a recognizer that guided "
-                    "the method cannot measure its leakage; name another file for one of them"
-                )
 
     def _fit(self, out: Path, teacher: Step | None, progress: Progress) -> None:
         weights = self.path(teacher) / WEIGHTS if teacher else None
@@ -237,6 +237,7 @@ class Steps:
             key=key_of_seed(self.plan.seed, "release"), device=processor(self.device), encoding=self.plan.encoding,
             progress=progress,
         )  # fmt: skip
+        not_for_sharing.warn(out)
 
     def _released(self) -> Faces:
         return evidence.pack(self.path(self.release))

@@ -5,36 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import Field, FiniteFloat
 
 from .content import content_digest
 from .files import RecordError, read_object, replace, validated
 from .loose import Configured, Judged
+from .parts import Check, Closed, Count, Learning, Link, Released, Role, StageTrace, Unreliable
 
 LAYOUT: Literal[2] = 2
 
-Link = Annotated[str, StringConstraints(max_length=300, pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9._~:/?#@&+,=%-]*$")]
-"""An address on the web. No other scheme, and no character that could end a link where it is shown."""
-
-Count = Annotated[int, Field(ge=0, le=2**53)]
-"""No more than a floating-point number tells apart: boards and trackers make one of it."""
-
-__all__ = ["LAYOUT", "Check", "Closed", "Curve", "GroupScore", "GroupTable", "Groups", "Interval", "Link", "Measure",
-           "RecordError", "Role", "RunRecord", "Score", "StageTrace", "Unreliable", "plain", "read", "sealed",
-           "write"]  # fmt: skip
+__all__ = ["LAYOUT", "Check", "Closed", "Count", "Curve", "GroupScore", "GroupTable", "Groups", "Interval", "Learning",
+           "Link", "Measure", "RecordError", "Released", "Role", "RunRecord", "Score", "StageTrace", "Unreliable",
+           "plain", "read", "sealed", "write"]  # fmt: skip
 
 
 NOT_MEASURED = "not measured"
 """How the reason begins why an attack that applies has no result."""
-
-
-class Closed(BaseModel):
-    """Frozen, and an unknown entry is an error."""
-
-    # what is written has every entry, so the schema of what is written asks for every entry
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class Measure(Closed):
@@ -76,7 +64,7 @@ class Score(Closed):
     """The first one is printed."""
     chance: FiniteFloat | None = None
     """What guessing gives, where that is defined."""
-    detail: dict[str, FiniteFloat | None] = {}
+    detail: dict[str, FiniteFloat | None] = Field(default={})
     """Numbers that belong to this one, such as fold_sd, threshold, gallery, failure_rate."""
     note: str = ""
 
@@ -125,50 +113,6 @@ class Curve(Closed):
     y: tuple[FiniteFloat, ...]
 
 
-class Check(Closed):
-    """A sanity bound: when it fails, the numbers it guards are not to be relied on."""
-
-    name: str
-    passed: bool
-    says: str
-    """Expected and got, in one line."""
-    guards: Literal["utility", "privacy", "run"]
-
-
-class StageTrace(Closed):
-    """What one stage cost."""
-
-    name: str
-    key: str
-    seconds: FiniteFloat
-    """What making it took, also where it was only looked up this time."""
-    cached: bool
-    peak_mib: FiniteFloat | None = Field(default=None, exclude_if=lambda peak: peak is None)
-    """Resident memory of the run's process at its peak while it was made, in MiB; None where it is not known."""
-    precision: str | None = Field(default=None, exclude_if=lambda precision: precision is None)
-    """In which arithmetic networks were trained in it; None where none was, or where that is not known."""
-
-
-class Role(Closed):
-    """The people who play one role in a run, as numbers and a digest: no name, no list."""
-
-    identities: Count
-    images: Count
-    digest: str
-
-
-class Unreliable(Closed):
-    """A mark that people put on a record whose numbers turned out wrong: boards show it, and not on the front."""
-
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    link: Link | None = None
-    """Where the flaw is described."""
-
-    def __str__(self) -> str:
-        """Reason and link, on one line."""
-        return f"{self.reason} ({self.link})" if self.link else self.reason
-
-
 class RunRecord(Closed):
     """All that is known of one run: one method, one dataset, one seed."""
 
@@ -199,17 +143,23 @@ class RunRecord(Closed):
     attackers: tuple[str, ...] = ()
     sourced: bool = True
     """Whether private faces were made from originals; where not, leakage is memorisation."""
-    not_run: dict[str, str] = {}
+    not_run: dict[str, str] = Field(default={})
     """Attacks without a result, and why: one that starts with `not measured` failed, others do not apply."""
     versions: dict[str, Count] = Field(default={}, exclude_if=lambda versions: not versions)
     """Of the attacks that were run: raised when equal parameters find other people. Older records have none."""
-    quality: dict[str, FiniteFloat] = {}
+    quality: dict[str, FiniteFloat] = Field(default={})
     """What the method measured of itself while it was fitted."""
+    learning: Learning | None = Field(default=None, exclude_if=lambda learning: learning is None)
+    """Of the recognizer; older records do not tell, nor do trainings of a few steps."""
+    released: Released | None = Field(default=None, exclude_if=lambda released: released is None)
+    """What was released; `roles` tells of the originals. Older records do not tell."""
+    precision: str | None = Field(default=None, exclude_if=lambda precision: precision is None)
+    """In which arithmetic the run trains its networks; older records do not tell it but of single stages."""
     overlap: str = "unchecked"
     """Whether people of the dataset are in the verification sets: `unchecked`, `disjoint`, or how many, set by set."""
-    skipped: dict[str, Count] = {}
+    skipped: dict[str, Count] = Field(default={})
     """Undecodable images passed over by `--skip-bad`, by role."""
-    machine: dict[str, Any] = {}
+    machine: dict[str, Any] = Field(default={})
     """Hardware and versions: recorded, never part of a hash."""
     notes: tuple[str, ...] = ()
     groups: Groups | None = Field(default=None, exclude_if=lambda groups: groups is None)
@@ -231,9 +181,22 @@ class RunRecord(Closed):
         return tuple(name for name, reason in self.not_run.items() if not reason.startswith(NOT_MEASURED))
 
     @property
-    def group(self) -> tuple[str, str, str, str]:
-        """What has to be equal in records that are compared."""
-        return self.dataset, self.recipe, self.recipe_hash, self.data_hash
+    def arithmetic(self) -> str:
+        """In which arithmetic its networks were trained: `float32`, `bfloat16`, `mixed`, or nothing where none is told.
+
+        Of older records the stages tell it, where they tell.
+        """
+        told = {stage.precision for stage in self.stages if stage.precision}
+        return self.precision or ("" if not told else told.pop() if len(told) == 1 else "mixed")
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """What has to be equal in records that are compared: data, recipe, and any arithmetic but float32.
+
+        Records that do not tell their arithmetic are older, and stand with those of float32.
+        """
+        other = () if self.arithmetic in ("", "float32") else (self.arithmetic,)
+        return (self.dataset, self.recipe, self.recipe_hash, self.data_hash, *other)
 
     def score(self, measure: str, on: str) -> Score | None:
         """The score of a measure on something, if there is one."""

@@ -1,7 +1,8 @@
 """Pairs of a private face and an original, as verification sees them: EER, AUC, TAR at a FAR, D_sys.
 
 None of them is a headline. An equal error rate hardly moves while a few people are found every time (Vauquier et al.,
-Interspeech 2025); they stand here because other studies of privacy report them.
+Interspeech 2025); they stand here because other studies of privacy report them. Ties are counted as searches count them
+(`retrieval.py`): against the defender.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .base import Embeddings
 from .dsys import d_sys, null
 from .leakage import Found
 from .matching import ERRORS
+from .retrieval import TIE
 
 KEPT = "pairs.npz"
 MOST = 200_000
@@ -102,6 +104,8 @@ def _once(
 def scores(out: Path, found: Found, on: str) -> list[Score]:
     """EER, AUC, TAR at FAR 1 % and 0.1 %, and D_sys with its value for shuffled labels.
 
+    A genuine pair passes every impostor pair that is as alike, but for rounding.
+
     Intervals resample people, with the impostor pairs and the threshold held for given.
 
     Raises:
@@ -114,12 +118,14 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
         measures = [_EER, _AUC, *map(_tar, RATES), _D_SYS]
         return [Score(measure=measure, on=on, value=None, n=n, note=note) for measure in measures]
     genuine, impostor = drawn.genuine.astype(np.float64), np.sort(drawn.impostor.astype(np.float64))
+    alike = d_sys(genuine, impostor), null(genuine, impostor, seed=drawn.seed)
+    # as in searches: an impostor that is as alike as a genuine face, but for rounding, counts against the defender
+    genuine = genuine + TIE
     counts = {"n_genuine": float(n), "n_impostor": float(len(impostor)), "failures": float(drawn.failures)}
     pooled = PairScores(np.concatenate([genuine, impostor]), np.arange(n + len(impostor)) < n)
     eer, threshold = equal_error(roc(pooled))
     refused = genuine < (np.inf if threshold is None else threshold)
-    below = (np.searchsorted(impostor, genuine, "left") + np.searchsorted(impostor, genuine, "right")) / 2
-    area = below / len(impostor)
+    area = np.searchsorted(impostor, genuine, "left") / len(impostor)
     told = [
         _score(_EER, on, drawn, refused.astype(np.float64), {**counts, "threshold": threshold}, value=eer, chance=0.5),
         _score(_AUC, on, drawn, area, dict(counts), chance=0.5),
@@ -135,7 +141,7 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
         bar = impostor[len(impostor) - 1 - allowed]
         hit = (genuine > bar).astype(np.float64)
         told.append(_score(_tar(rate), on, drawn, hit, {**counts, "threshold": float(bar)}, chance=rate))
-    value, shuffled = d_sys(genuine, impostor), null(genuine, impostor, seed=drawn.seed)
+    value, shuffled = alike
     note = "biased upwards: read it beside what shuffled labels give (`null`); it has no interval"
     told.append(
         Score(measure=_D_SYS, on=on, value=value, n=n, chance=shuffled, detail={**counts, "null": shuffled}, note=note)
