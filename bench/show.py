@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from ..methods.base import Method
 from ..reports.beside import CONDITIONS, worst
 from ..reports.group_tables import group_lines
-from ..reports.marks import unasked
+from ..reports.marks import STILL_LEARNING, unasked
 from ..reports.record import RunRecord, Score
+from ..reports.roles import role_g
 from .plugins import name_of
 from .run import Outcome
 from .steps import Steps
@@ -51,7 +52,8 @@ def summary(outcome: Outcome, tracked: str) -> str:
     released = record.roles["P"]
     lines: list[RenderableType] = [
         f"[bold]{escape(record.method)} on {escape(record.dataset)}[/], recipe {escape(record.recipe)}, "
-        f"seed {record.seed}: {released.images:,} faces of {released.identities:,} people released"
+        f"seed {record.seed}: {released.images:,} faces of {released.identities:,} people released",
+        role_g([record]).strip(),
     ]
     for side, title in (("utility", UTILITY), ("privacy", LEAKAGE if record.sourced else MEMORISED)):
         table = Table(box=None, padding=(0, 2, 0, 2))
@@ -62,6 +64,12 @@ def summary(outcome: Outcome, tracked: str) -> str:
                 table.add_row(*[escape(cell) for cell in _cells(score)])
         lines += ["", f"[italic]{title}[/]", table]
     lines += ["", *map(escape, [*_beside(record), *_not_run(record)])]
+    if record.learning and record.learning.still:
+        lines.append(
+            f"{STILL_LEARNING}: the loss of the recognizer fell from {record.learning.start:.1f} to "
+            f"{record.learning.end:.1f} and was still falling; more steps would give another utility"
+        )
+    lines += [f"[yellow]{escape(note)}[/]" for note in record.notes if note.startswith("batch cut down")]
     lines += [f"[bold red]unreliable[/] {escape(flaw)}" for flaw in record.flaws]
     lines += [escape(line) for line in group_lines(record)]
     made = sum(stage.seconds for stage in record.stages)

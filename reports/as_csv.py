@@ -7,9 +7,10 @@ import io
 import json
 from typing import Any
 
+from .floor import floor_of
 from .groups import long_form
 from .leaderboard import Board, Cell, Group, Row
-from .relative import relative
+from .relative import Relative, relative
 from .tables import clean
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -18,7 +19,7 @@ FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 HEAD = ("dataset", "recipe", "recipe_hash", "data_hash", "method", "label", "parameters", "version", "front",
         "sourced", "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on",
         "mean", "sd", "values", "low", "high", "interval", "n", "chance", "by", "link", "reasons",
-        "relative_utility", "group_by", "group")  # fmt: skip
+        "relative_utility", "relative_utility_over_chance", "noise", "group_by", "group")  # fmt: skip
 NUMBERS = {HEAD.index("seeds"), HEAD.index("values")}
 """Lists of numbers, where a minus is no formula."""
 
@@ -30,7 +31,7 @@ def csv(board: Board) -> str:
     writer.writerow(HEAD)
     for group in board:
         for row, found in zip(group.rows, relative(group), strict=True):
-            lines = [_line(group, row, cell, found.value if found else None) for cell in row.cells.values()]
+            lines = [_line(group, row, cell, found) for cell in row.cells.values()]
             lines += [_group_line(group, row, one) for record in row.records for one in long_form(record)]
             writer.writerows(
                 [v if n in NUMBERS or not isinstance(v, str) else safe(v) for n, v in enumerate(line)] for line in lines
@@ -48,13 +49,14 @@ def _row(group: Group, row: Row, seeds: tuple[int, ...]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _line(group: Group, row: Row, cell: Cell, relative_utility: float | None) -> list[Any]:
+def _line(group: Group, row: Row, cell: Cell, found: Relative | None) -> list[Any]:
     bounds = cell.interval
+    low = floor_of(group, (cell.on, cell.measure.name)) if cell.measure.side == "utility" else None
     return [
         *_row(group, row, row.seeds), cell.measure.side, cell.measure.name, cell.on, cell.mean,
         cell.sd, " ".join(map(repr, cell.values)), bounds.low if bounds else None, bounds.high if bounds else None,
         bounds.kind if bounds else None, cell.n, cell.chance, cell.by, cell.link, "; ".join(row.reasons),
-        relative_utility, "", "",
+        found.value if found else None, found.over_chance if found else None, low, "", "",
     ]  # fmt: skip
 
 
@@ -63,7 +65,7 @@ def _group_line(group: Group, row: Row, one: dict[str, Any]) -> list[Any]:
     return [
         *_row(group, row, (one["seed"],)), one["side"], one["measure"], one["on"], one["value"], None,
         "" if one["value"] is None else repr(one["value"]), one["low"], one["high"], one["interval"], one["n"],
-        one["chance"], "", "", "; ".join(row.reasons), None, one["column"], one["group"],
+        one["chance"], "", "", "; ".join(row.reasons), None, None, None, one["column"], one["group"],
     ]  # fmt: skip
 
 

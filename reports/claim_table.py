@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from .claim import AT_MOST, MOST, Claim, Comparison, Ratio
+from .floor import FLOOR, UPPER, Spread
 
 
 class ClaimTable(NamedTuple):
@@ -37,6 +38,12 @@ def claim_table(claims: Sequence[Claim]) -> ClaimTable | None:
             f"{claim.claimant} over {comparison.other}", role, *(_figure(by_set.get(on)) for on in [*sets, *mean]),
             _leakage(comparison),
         ])  # fmt: skip
+    for claim in {claim.best.other: claim for claim in claims}.values():
+        for name, role, ratios in ((UPPER, "upper bound", claim.upper), (FLOOR, "lower bound", claim.floor)):
+            if ratios:
+                by_set = {ratio.on: ratio for ratio in ratios}
+                figures = [_figure(by_set.get(on)) for on in [*sets, *mean]]
+                rows.append([f"{name} over {claim.best.other}", role, *figures, "-"])
     return ClaimTable(
         header=["errors", "of the paper", *sets, *mean, "leakage"],
         rows=rows,
@@ -53,9 +60,13 @@ def plain(claims: Sequence[Claim]) -> list[dict[str, Any]]:
             "claimant": claim.claimant,
             "at_most": AT_MOST,
             "best_prior": claim.best.other,
+            "verdict": claim.verdict,
             "holds": claim.holds,
             "because": claim.because,
+            "beside": list(claim.beside),
             "left_out": claim.left_out,
+            "upper": [_plain_ratio(ratio) for ratio in claim.upper],
+            "floor": [_plain_ratio(ratio) for ratio in claim.floor],
             "comparisons": [
                 {**asdict(comparison), "ratios": [_plain_ratio(ratio) for ratio in comparison.ratios]}
                 for comparison in claim.comparisons
@@ -77,14 +88,17 @@ def _figure(ratio: Ratio | None) -> str:
 
 
 def _leakage(comparison: Comparison) -> str:
-    if comparison.leakage not in ("no more", "more"):
+    if comparison.leaks[0] is None or comparison.leakage in ("of another kind", "not measured"):
         return comparison.leakage
-    own, other = (_percent(value) for value in comparison.leaks)
-    return f"{comparison.leakage} ({own}, {other})"
+    told = (_percent(*each) for each in zip(comparison.leaks, comparison.spreads, strict=True))
+    return f"{comparison.leakage} ({', '.join(told)})"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.3g}"
+def _percent(value: float | None, spread: Spread | None) -> str:
+    if value is None:
+        return "-"
+    bounds = f" [{100 * max(0.0, spread.low):.3g}, {100 * min(1.0, spread.high):.3g}]" if spread else ""
+    return f"{100 * value:.3g}{bounds}"
 
 
 def _caption(ratios: Sequence[Ratio]) -> str:
@@ -97,17 +111,23 @@ def _caption(ratios: Sequence[Ratio]) -> str:
     return (
         "Errors of verification (what accuracy lacks to 100 %) of the one over those of the other: below 1 the first "
         f"errs less. In brackets 95 %: {kinds or 'none'}. Pairs: {pairs}. Leakage: that of the first against that of "
-        "the other in %, the worst attacker of those that both met, over the seeds that both have, without intervals."
+        "the other in %, the worst attacker of those that both met, over the seeds that both have, undecided where "
+        "their intervals (95 %, over people and seeds) overlap."
     )
 
 
 def claim_told(claim: Claim) -> str:
-    """What became of a claim, in two sentences."""
-    best, word = claim.best, {True: "holds", False: "does not hold", None: "is open"}[claim.holds]
+    """What became of a claim, in a few sentences."""
+    best = claim.best
+    here = " here" if claim.verdict in ("holds", "does not hold", "is open") else ""
     text = (
-        f"The paper's claim {word} here for `{claim.claimant}`: at no more leakage than the best prior method "
-        f"(`{best.other}`), at most {AT_MOST} of its errors. {claim.because[0].upper()}{claim.because[1:]}."
+        f"The paper's claim {claim.verdict}{here} for `{claim.claimant}`: at no more leakage than the best prior "
+        f"method (`{best.other}`), at most {AT_MOST} of its errors. {claim.because[0].upper()}{claim.because[1:]}."
     )
+    ends = ((UPPER, claim.upper), (FLOOR, claim.floor))
+    told = [f"`{name}` makes {_figure(ratios[-1])}" for name, ratios in ends if ratios and ratios[-1].value is not None]
+    if told:
+        text += f" Of the errors of `{best.other}`, {' and '.join(told)}."
     if best.leakage == "of another kind":
         text += f" Faces of `{best.other}` have no sources and leak in another way: only utility is compared."
-    return text
+    return " ".join([text, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in claim.beside)])

@@ -6,14 +6,17 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
+from .floor import NO_UTILITY, no_utility
+from .labels import label
 from .marks import BOUNDS, IGNORANT, NO_SOURCES, SEARCHES, attackers, lacking, marks, newest, reasons
-from .record import Interval, Measure, RunRecord, Score, parameters
+from .record import Measure, RunRecord, Score, parameters
+from .rows import Cell, Group, Row
 from .thirdparty import ThirdPartyAttack
+from .unmatched import UNMATCHED, unmatched
 
 __all__ = ["BOUNDS", "IGNORANT", "NO_SOURCES", "SIDES", "Board", "Cell", "Group", "Row", "board"]
 
@@ -21,102 +24,6 @@ SIDES = ("utility", "privacy", "cost")
 """The order of columns."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One measure of a row: the mean over seeds."""
-
-    measure: Measure
-    on: str
-    values: tuple[float, ...]
-    """One a seed that has a number."""
-    seeds: tuple[int, ...]
-    """Which seeds these are."""
-    n: int
-    """Trials of one seed, the fewest where seeds differ."""
-    interval: Interval | None
-    """Of one seed's value; None with several seeds, whose spread says more."""
-    chance: float | None
-    by: str = ""
-    """Who made the attack, where it was not the run."""
-    link: str = ""
-    """Where it is described, an address of http or https."""
-
-    @property
-    def mean(self) -> float:
-        """Over seeds."""
-        return statistics.fmean(self.values)
-
-    @property
-    def sd(self) -> float | None:
-        """Between seeds; None for one."""
-        if len(self.values) < 2:
-            return None
-        mean = self.mean  # by `fsum`, which is as exact as `statistics.stdev` here and takes a tenth of its time
-        return math.sqrt(math.fsum((value - mean) ** 2 for value in self.values) / (len(self.values) - 1))
-
-
-@dataclass
-class Row:
-    """One method with its parameters, over its seeds."""
-
-    label: str
-    method: str
-    parameters: dict[str, Any]
-    version: int | None
-    """Of the method: raised when equal parameters give other images."""
-    seeds: tuple[int, ...]
-    cells: dict[tuple[str, str], Cell]
-    """By what it was measured on and the measure's name; those of third parties too, which are no columns."""
-    attackers: tuple[str, ...]
-    inapplicable: tuple[str, ...]
-    """Attacks that do not apply to the method."""
-    sourced: bool
-    """Whether private faces were made from originals; leakage of those that were not is another quantity."""
-    marks: tuple[str, ...]
-    reasons: tuple[str, ...]
-    """Why a row is unreliable: the sanity bounds that failed, and what people found later, with the link."""
-    missing: tuple[str, ...]
-    """Which headline numbers are missing or of an earlier version of an attack, and why."""
-    seconds: float
-    """What making all stages took, mean over seeds."""
-    worst: Cell | None = None
-    """The headline: the highest leakage over the attacks run, third parties' too."""
-    utility: float | None = None
-    """Mean over verification sets of the first headline utility; None where a set has no number."""
-    front: bool = False
-    """Whether no other row is as good on both sides and better on one; never that of a row without sources."""
-    records: tuple[RunRecord, ...] = ()
-    """What the row was made from, one a seed."""
-    foreign: tuple[ThirdPartyAttack, ...] = ()
-    """Third parties' attacks on these."""
-
-    @property
-    def leaks(self) -> list[Cell]:
-        """What the worst leakage is the worst of."""
-        kind = ("privacy", "lower", "share")
-        return [c for c in self.cells.values() if (c.measure.side, c.measure.better, c.measure.unit) == kind]
-
-
-@dataclass
-class Group:
-    """Rows that may be compared: equal data, recipe, judge and attacks."""
-
-    dataset: str
-    recipe: str
-    recipe_hash: str
-    data_hash: str
-    judge: str
-    columns: tuple[tuple[str, Measure], ...]
-    """What is measured on what: utility first, then privacy."""
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def main(self) -> Measure | None:
-        """The first headline utility, by whose mean over sets the rows are sorted."""
-        return next((measure for _, measure in self.columns if measure.side == "utility"), None)
-
-
-_TAUGHT = "teacher.version"
 Board = tuple[Group, ...]
 Others = Mapping[str, list[ThirdPartyAttack]]
 """Third parties' attacks by the record they attack."""
@@ -150,17 +57,25 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
     versions = newest(records)
     rows = [_row(sorted(members, key=lambda r: r.seed), alive, others, versions) for members in by_method.values()]
-    _label(rows)
+    label(rows)
     main = next((measure for _, measure in columns if measure.side == "utility"), None)
     sets = [(on, main.name) for on, measure in alive if main and measure.name == main.name]
     for row in rows:
         _headline(row, sets)
+    for row, why in zip(rows, unmatched(rows), strict=True):
+        row.unmatched = why
     sign = -1.0 if main and main.better == "lower" else 1.0
     _front(rows, sign)
+    unlike = len({record.arithmetic for row in rows for record in row.records}) > 1
+    for row, low in zip(rows, no_utility(rows, sets, sign), strict=True):
+        untold = unlike and any(not record.arithmetic for record in row.records)
+        told = {NO_UTILITY: low, UNMATCHED: bool(row.unmatched), "arithmetic not recorded": untold}
+        row.marks += tuple(mark for mark, holds in told.items() if holds)
     rows.sort(key=lambda row: (row.utility is None, -sign * (row.utility or 0.0), row.label))
-    dataset, recipe, recipe_hash, data_hash = key
+    dataset, recipe, recipe_hash, data_hash = key[:4]
     judge = str(records[0].judge.get("file") or records[0].judge.get("kind") or "")
-    return Group(dataset, recipe, recipe_hash, data_hash, judge, tuple(columns), rows)
+    arithmetic = max(record.arithmetic for record in records)
+    return Group(dataset, recipe, recipe_hash, data_hash, judge, tuple(columns), rows, arithmetic)
 
 
 def _order(column: tuple[str, Measure]) -> tuple[int, int]:
@@ -237,31 +152,14 @@ def _cell(scores: Mapping[int, Score], seeds: int) -> Cell:
         seeds=tuple(scores),
         n=min(score.n for score in scores.values()),
         interval=first.intervals[0] if seeds == 1 and first.intervals else None,
-        chance=first.chance,
+        chance=_chance(scores.values()),
     )
 
 
-def _label(rows: Sequence[Row]) -> None:
-    """Tell rows of one method apart by the parameters in which they differ."""
-    by_method: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_method[row.method].append(row)
-    for members in by_method.values():
-        given = [{**row.parameters, "version": row.version} for row in members]
-        names = sorted({name for own in given for name in own})
-        if not all(_TAUGHT in own for own in given):  # an older record does not tell how its teacher was made
-            names = [name for name in names if name == _TAUGHT or not name.startswith("teacher.")]
-        differing = [name for name in names if any(own.get(name) != given[0].get(name) for own in given)]
-        for row, own in zip(members, given, strict=True):
-            told = [f"{name}={_short(own[name])}" for name in differing if name in own]
-            if told:
-                row.label = f"{row.method} ({', '.join(told)})"
-
-
-def _short(value: Any) -> str:
-    """A parameter in a label; of a file's digest the first digits."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 24 else f"{text[:21]}..."
+def _chance(scores: Collection[Score]) -> float | None:
+    """Mean over the row's own seeds: each draws its own people, so what guessing gives differs."""
+    known = [score.chance for score in scores if score.chance is not None]
+    return math.fsum(known) / len(known) if len(known) == len(scores) else None
 
 
 def _headline(row: Row, sets: Sequence[tuple[str, str]]) -> None:

@@ -21,6 +21,8 @@ NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""
 THIRD_PARTY = "third-party attack"
+STILL_LEARNING = "still learning"
+"""Training ended while the loss of the recognizer fell fast: longer training would give another utility."""
 
 
 def attackers(records: Sequence[RunRecord]) -> tuple[str, ...]:
@@ -53,6 +55,7 @@ def marks(
         NO_SOURCES: not all(record.sourced for record in records),
         "ignorant-only": bool(own) and own <= IGNORANT and not any(a.knows_method for a in foreign),
         "one seed": len(records) == 1,
+        STILL_LEARNING: any(record.learning and record.learning.still for record in records),
         "images skipped": any(sum(record.skipped.values()) for record in records),
     }
     notes = dict.fromkeys(note.partition(":")[0] for record in records for note in record.notes)

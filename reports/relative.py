@@ -1,6 +1,6 @@
-"""Relative utility: which part of what originals are worth above guessing is left in a private set.
+"""Relative utility: which part of what originals are worth above noise is left in a private set.
 
-U = (accuracy - chance) / (accuracy of `original` - chance), so `original` is 1 and a set worth no more than guessing 0.
+U = (a - a_noise) / (a_original - a_noise), seed by seed, so `original` is 1, and a set worth no more than noise 0.
 """
 
 from __future__ import annotations
@@ -10,96 +10,92 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from .floor import FLOOR, UPPER, above, by_seed, newest, reach, shared_seeds, spread
 from .leaderboard import Group, Row
-from .places import Key, bar, sets
+from .places import Key, sets
 
-UPPER = "original"
+__all__ = ["FLOOR", "NOTE", "UPPER", "Relative", "relative"]
+
 NOTE = (
-    "It is (utility - chance) / (utility of `original` - chance), of the seeds that both have, else of all; in "
-    "brackets 95 % of one seed, as if both were independent."
+    "It is (utility - that of `noise`) / (utility of `original` - that of `noise`), paired over the seeds that all "
+    "three have; in brackets 95 %. Above chance, with chance in place of `noise`, is the older form."
 )
 
 
 class Relative(NamedTuple):
     """The relative utility of a row."""
 
-    value: float
-    """1 is what originals are worth; below 0 it is worse than guessing."""
+    value: float | None
+    """1 is what originals are worth, 0 what noise is; None where the table has no `noise`, or `original` is not
+    clearly better."""
     low: float | None
     high: float | None
-    """Of one seed, by first-order propagation of both intervals; None with several, and of `original` itself."""
+    """95 %, over pairs and over seeds; None of `original` and `noise` themselves, or without intervals."""
     sd: float | None
     """Between the values of several seeds."""
     seeds: tuple[int, ...]
-    """Those that the row and `original` have in common; none where means over different seeds were compared."""
+    """Those that the row, `original` and `noise` have in common."""
+    over_chance: float | None
+    """(utility - chance) / (utility of `original` - chance), over the seeds that both have: the older form."""
 
 
 def relative(group: Group) -> list[Relative | None]:
     """Of each row of a group, in the order of the rows.
 
-    None where the row, `original` or chance has no number, or `original` is not clearly better than chance, over all
-    its seeds or over those that the row has, too: its interval, or its mean less two standard deviations over seeds,
-    does not lie above it.
+    None where the row or `original` has no utility, or no seed in common, or neither form can be told: where originals
+    are not clearly better than noise (the interval of their lead holds zero), or than chance.
     """
     keys = [key for key in sets(group) if any(key in row.cells for row in group.rows)]
-    uppers = [row for row in group.rows if row.method == UPPER and row.utility is not None]
-    chances = [row.cells[key].chance for row in uppers[:1] for key in keys]
-    if group.main is None or group.main.better != "higher" or not uppers or None in chances:
+    upper, floor = newest(group.rows, UPPER), newest(group.rows, FLOOR)
+    if group.main is None or group.main.better != "higher" or upper is None:
         return [None] * len(group.rows)
-    upper = max(uppers, key=lambda row: row.version or 0)
-    chance = fmean(value for value in chances if value is not None)
-    cells = [upper.cells[key] for key in keys]
-    ends = bar(cells, upper.utility or 0.0)
-    reach = 0.0 if ends is None else ((upper.utility or 0.0) - ends[0]) * (1 if len(upper.seeds) == 1 else 2)
-    if (upper.utility or 0.0) - reach <= chance:
-        return [None] * len(group.rows)
-    return [None if row.utility is None else _relative(row, upper, keys, chance) for row in group.rows]
+    if floor is not None and ((lead := above(upper, floor, keys)) is None or lead.low <= 0):
+        floor = None  # no scale to measure on
+    found = [None if row.utility is None else _relative(row, upper, floor, keys) for row in group.rows]
+    return [None if each is None or (each.value is None and each.over_chance is None) else each for each in found]
 
 
-def _relative(row: Row, upper: Row, keys: Sequence[Key], chance: float) -> Relative | None:
-    shared = tuple(seed for seed in row.seeds if _has(row, seed, keys) and _has(upper, seed, keys))
-    own, bound = (_by_seed(each, shared, keys) for each in (row, upper))
-    if not shared:
-        own, bound = [row.utility or 0.0], [upper.utility or 0.0]
-    if row is upper:
-        return Relative(1.0, None, None, None, shared)
-    if shared and not _clear(upper, shared, keys, bound, chance):  # it is over all of its seeds, and not over these
+def _relative(row: Row, upper: Row, floor: Row | None, keys: Sequence[Key]) -> Relative | None:
+    chance = _over_chance(row, upper, keys)
+    if floor is None:
+        return Relative(None, None, None, None, (), chance)
+    seeds = shared_seeds([row, upper, floor], keys)
+    if not seeds:
+        return Relative(None, None, None, None, (), chance)
+    own, top, low = (by_seed(each, seeds, keys) for each in (row, upper, floor))
+    scale = fmean(a - b for a, b in zip(top, low, strict=True))
+    if scale <= 0:
+        return Relative(None, None, None, None, seeds, chance)
+    value = fmean(a - b for a, b in zip(own, low, strict=True)) / scale
+    if row is upper or row is floor:
+        return Relative(value, None, None, None, seeds, chance)
+    # first order: how the ratio of means moves with each seed's numbers, and with the pairs of each
+    moved = [value + (a - n - value * (o - n)) / scale for a, o, n in zip(own, top, low, strict=True)]
+    halves = [_half((row, upper, floor), seed, keys, value, scale) for seed in seeds]
+    ends = spread(moved, halves, same=True)
+    each = [(a - n) / (o - n) for a, o, n in zip(own, top, low, strict=True) if o > n]
+    deviation = stdev(each) if len(each) == len(seeds) > 1 else None
+    return Relative(value, ends.low if ends else None, ends.high if ends else None, deviation, seeds, chance)
+
+
+def _half(rows: tuple[Row, Row, Row], seed: int, keys: Sequence[Key], value: float, scale: float) -> float | None:
+    """Half-width of the ratio at one seed, from the intervals of all three scores, as if independent."""
+    ends = [reach(row, seed, keys) for row in rows]
+    if any(end is None for end in ends):
         return None
-    above = fmean(bound) - chance
-    value = (fmean(own) - chance) / above
-    if len(shared) > 1:
-        ratios = [(one - chance) / (top - chance) for one, top in zip(own, bound, strict=True) if top > chance]
-        return Relative(value, None, None, stdev(ratios) if len(ratios) == len(shared) else None, shared)
-    half = _half(row, upper, shared[0], keys, value, above) if shared else None
-    if half is None:
-        return Relative(value, None, None, None, shared)
-    return Relative(value, value - half, value + half, None, shared)
+    own, top, low = (end or 0.0 for end in ends)
+    return math.hypot(own, value * top, (1 - value) * low) / scale
 
 
-def _has(row: Row, seed: int, keys: Sequence[Key]) -> bool:
-    return all(seed in row.cells[key].seeds for key in keys)
-
-
-def _by_seed(row: Row, seeds: Sequence[int], keys: Sequence[Key]) -> list[float]:
-    """Mean over sets of each seed."""
-    return [fmean(row.cells[key].values[row.cells[key].seeds.index(seed)] for key in keys) for seed in seeds]
-
-
-def _half(row: Row, upper: Row, seed: int, keys: Sequence[Key], value: float, above: float) -> float | None:
-    """Half-width of the ratio at one seed, from the intervals of both rows' scores."""
-    one, other = _reach(row, seed, keys), _reach(upper, seed, keys)
-    return None if one is None or other is None else math.hypot(one, value * other) / above
-
-
-def _reach(row: Row, seed: int, keys: Sequence[Key]) -> float | None:
-    """Half-width of the interval of a row's mean over sets at one seed."""
-    record = next(record for record in row.records if record.seed == seed)
-    scores = [record.score(measure, on) for on, measure in keys]
-    ends = [score.intervals[0] for score in scores if score and score.intervals]
-    return math.hypot(*((end.high - end.low) / 2 for end in ends)) / len(keys) if len(ends) == len(keys) else None
-
-
-def _clear(upper: Row, seeds: Sequence[int], keys: Sequence[Key], values: Sequence[float], chance: float) -> bool:
-    """Whether `original` is clearly better than chance at some seeds."""
-    reach = 2 * stdev(values) if len(values) > 1 else _reach(upper, seeds[0], keys) or 0.0
-    return fmean(values) - reach > chance
+def _over_chance(row: Row, upper: Row, keys: Sequence[Key]) -> float | None:
+    """The older form; None where `original` is not clearly better than chance at the seeds that both have."""
+    seeds = shared_seeds([row, upper], keys)
+    chances = [upper.cells[key].chance for key in keys]
+    if not seeds or not keys or None in chances:
+        return None
+    chance = fmean(value for value in chances if value is not None)
+    own, top = by_seed(row, seeds, keys), by_seed(upper, seeds, keys)
+    doubt = 2 * stdev(top) if len(top) > 1 else reach(upper, seeds[0], keys) or 0.0
+    if fmean(top) - doubt <= chance:
+        return None
+    return (fmean(own) - chance) / (fmean(top) - chance)

@@ -11,10 +11,12 @@ from typing import NamedTuple
 from .beside import CONDITIONS, worst
 from .claim import claims
 from .claim_table import ClaimTable, claim_table, claim_told
+from .floor import FLOOR, floor_of
 from .leaderboard import Board, Cell, Group
 from .marks import unasked
 from .record import Measure
 from .relative import NOTE, UPPER, relative
+from .roles import role_g
 
 LEGEND = (
     "In brackets the interval (95 %) of one seed, or the standard deviation (sd) over several. `*`: on the "
@@ -118,6 +120,7 @@ def _remarks(group: Group) -> list[str]:
         *([f"attackers who were not run: {', '.join(absent)}"] if absent else []),
         *(f"{code(row.label)} is unreliable: {reason}" for row in group.rows for reason in row.reasons),
         *(f"{code(row.label)} is incomplete: {what}" for row in group.rows for what in row.missing),
+        *(f"{code(row.label)} is unmatched: {row.unmatched}" for row in group.rows if row.unmatched),
         *(
             f"{code(row.label)}: third-party attack {code(cell.on)} by {cell.by} ({cell.link}): "
             f"{cell.measure.name} {shown(cell)}, n = {cell.n:,}, seed {', '.join(map(str, cell.seeds))}"
@@ -133,11 +136,11 @@ def _relative(group: Group) -> list[str]:
     told = []
     for row, found in zip(group.rows, relative(group), strict=True):
         if found and row.method != UPPER:
-            spread = "" if found.sd is None else f" (sd {100 * found.sd:.0f})"
-            ends = (
-                "" if found.low is None or found.high is None else f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
-            )
-            told.append(f"{code(row.label)} {100 * found.value:.0f}{spread}{ends}")
+            value = "-" if found.value is None else f"{100 * found.value:.0f}"
+            if found.low is not None and found.high is not None:
+                value += f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+            older = "" if found.over_chance is None else f" (above chance {100 * found.over_chance:.0f})"
+            told.append(f"{code(row.label)} {value}{older}")
     return [f"relative utility in %: {', '.join(told)}. {NOTE}"] if told else []
 
 
@@ -182,11 +185,15 @@ def _caption(group: Group) -> str:
         chances = sorted(cell.chance for cell in cells if cell.chance is not None)
         ends = dict.fromkeys(number(chance, measure) for chance in (chances[:1] + chances[-1:]))
         chance = f", chance {' to '.join(ends)}" if chances else ""
-        told[on] = f"{on}: n = {n}{chance}"
+        low = floor_of(group, (on, measure.name)) if measure.side == "utility" else None
+        noise = "" if low is None else f", `{FLOOR}` {number(low, measure)}"
+        told[on] = f"{on}: n = {n}{chance}{noise}"
     shares = " Shares in %." if any(measure.unit == "share" for _, measure in group.columns) else ""
     return (
         f"{'; '.join(told.values()) or 'nothing measured'}.{shares} Judge: {group.judge or 'not named'}. "
-        f"Recipe {group.recipe_hash}, data {group.data_hash}."
+        f"{role_g([record for row in group.rows for record in row.records])}"
+        f"Recipe {group.recipe_hash}, data {group.data_hash}"
+        f"{f', trained in {group.arithmetic}' if group.arithmetic else ''}."
     )
 
 
