@@ -72,6 +72,8 @@ class Entry(_Closed):
     recipe_hash: str
     data_hash: str
     seed: int
+    precision: str = ""
+    """In which arithmetic its networks were trained, see `RunRecord.arithmetic`; empty where that is not known."""
     scores: Annotated[tuple[Kept, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

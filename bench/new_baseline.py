@@ -60,6 +60,7 @@ def make(
                 recipe_hash=record.recipe_hash,
                 data_hash=record.data_hash,
                 seed=record.seed,
+                precision=record.arithmetic,
                 scores=tuple(_kept(record, score, store, told) for score in measured),
             )
         )

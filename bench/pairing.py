@@ -48,6 +48,7 @@ def _match(entry: Entry, records: Sequence[RunRecord], baseline: Baseline) -> Ma
     if not same:
         return Match(problem="there is no record of this method")
     fit = [r for r in same if (r.recipe_hash, r.data_hash) == (entry.recipe_hash, entry.data_hash)]
+    fit = [r for r in fit if not _other_arithmetic(entry, r)]
     # equal recipes and data may go by other names: those of the entry's own are meant where there are any
     fit = [r for r in fit if (r.dataset, r.recipe) == (entry.dataset, entry.recipe)] or fit
     if not fit:
@@ -74,7 +75,16 @@ def _match(entry: Entry, records: Sequence[RunRecord], baseline: Baseline) -> Ma
     )
 
 
+def _other_arithmetic(entry: Entry, record: RunRecord) -> bool:
+    return bool(entry.precision and record.arithmetic) and entry.precision != record.arithmetic
+
+
 def _differs(entry: Entry, record: RunRecord) -> str:
+    if _other_arithmetic(entry, record):
+        return (
+            f"other arithmetic: expected training in {entry.precision}, got {record.arithmetic} in {record.name}; "
+            "FACEBENCH_PRECISION=float32 asks for float32"
+        )
     if entry.data_hash != record.data_hash:
         what, expected, got = "data", f"{entry.dataset} {entry.data_hash}", f"{record.dataset} {record.data_hash}"
     else:

@@ -43,16 +43,26 @@ def relative(group: Group) -> list[Relative | None]:
     """Of each row of a group, in the order of the rows.
 
     None where the row or `original` has no utility, or no seed in common, or neither form can be told: where originals
-    are not clearly better than noise (the interval of their lead holds zero), or than chance.
+    are not clearly better than noise, or than chance.
     """
     keys = [key for key in sets(group) if any(key in row.cells for row in group.rows)]
     upper, floor = newest(group.rows, UPPER), newest(group.rows, FLOOR)
     if group.main is None or group.main.better != "higher" or upper is None:
         return [None] * len(group.rows)
-    if floor is not None and ((lead := above(upper, floor, keys)) is None or lead.low <= 0):
+    if floor is not None and not _clear(upper, floor, keys):
         floor = None  # no scale to measure on
     found = [None if row.utility is None else _relative(row, upper, floor, keys) for row in group.rows]
     return [None if each is None or (each.value is None and each.over_chance is None) else each for each in found]
+
+
+def _clear(upper: Row, floor: Row, keys: Sequence[Key]) -> bool:
+    """Whether originals are clearly better than noise: by the interval of one seed, or two deviations of several."""
+    seeds = shared_seeds([upper, floor], keys)
+    if len(seeds) < 2:
+        lead = above(upper, floor, keys)
+        return lead is not None and lead.low > 0
+    leads = [a - b for a, b in zip(by_seed(upper, seeds, keys), by_seed(floor, seeds, keys), strict=True)]
+    return fmean(leads) - 2 * stdev(leads) > 0
 
 
 def _relative(row: Row, upper: Row, floor: Row | None, keys: Sequence[Key]) -> Relative | None:
