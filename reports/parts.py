@@ -62,7 +62,7 @@ class Learning(Closed):
     end: FiniteFloat
     """Mean loss of the last twentieth."""
     left: FiniteFloat
-    """What training as long again would take off the loss, at the pace of the last steps of full rate, as a share of
+    """What training as long again would take off the loss, at the pace of the last steps of high rate, as a share of
     `start`."""
     still: bool
     """Whether that is much, and the fall clear of the noise between steps."""
