@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from facebench.bench.attacks.base import AttackError, Embeddings
 from facebench.bench.attacks.dsys import d_sys, null
 from facebench.bench.attacks.leakage import Found, shuffled
 from facebench.bench.attacks.openset import Strangers
-from facebench.bench.attacks.retrieval import ranks
+from facebench.bench.attacks.retrieval import TIE, ranks
 from facebench.reports.intervals import wilson
 from scipy.stats import mannwhitneyu
 
@@ -162,7 +163,7 @@ def drawn_from(rng: np.random.Generator, tmp_path: Path, genuine: int = 900) -> 
 
 def test_rates_over_pairs_are_those_of_scipy_and_of_plain_counting(tmp_path: Path) -> None:
     told = drawn_from(np.random.default_rng(0), tmp_path)
-    genuine, impostor = told["kept"].genuine, told["kept"].impostor
+    genuine, impostor = told["kept"].genuine.astype(np.float64) + TIE, told["kept"].impostor  # ties: see below
     u = mannwhitneyu(genuine.astype(np.float64), impostor.astype(np.float64)).statistic
     assert told["auc"].value == pytest.approx(u / len(genuine) / len(impostor), abs=1e-9)
     errors = [max((genuine < at).mean(), (impostor >= at).mean()) for at in np.linspace(-0.5, 0.5, 2001)]
@@ -175,6 +176,24 @@ def test_rates_over_pairs_are_those_of_scipy_and_of_plain_counting(tmp_path: Pat
     for name in ("auc", "eer", "tar@far=0.01"):
         assert told[name].intervals[0].low <= told[name].value <= told[name].intervals[0].high
     assert told["eer"].measure.better == "higher"
+
+
+def test_impostors_as_alike_as_a_genuine_face_count_against_the_defender(tmp_path: Path) -> None:
+    """As in searches, where a duplicate of the original that bears another name is no protection."""
+    rounded = np.float32(0.8) + np.float32(8e-7)  # as far as float32 products of equal vectors differ
+    kept = pairs.Drawn(
+        np.full(60, 0.8, np.float32), np.repeat(np.arange(20), 3),
+        np.concatenate([np.full(4_000, rounded), np.full(36_000, 0.1, np.float32)]), 0, 0,
+    )  # fmt: skip
+    kept.write(tmp_path)
+    told = {score.measure.name: score for score in pairs.scores(tmp_path, found([1], [1.0]), "it")}
+    assert told["auc"].value == 1.0
+    assert told["tar@far=0.01"].value == 1.0
+    apart = replace(kept, impostor=np.concatenate([np.full(4_000, 0.9, np.float32), kept.impostor[4_000:]]))
+    apart.write(tmp_path)
+    told = {score.measure.name: score for score in pairs.scores(tmp_path, found([1], [1.0]), "it")}
+    assert told["auc"].value == pytest.approx(0.9)
+    assert told["tar@far=0.01"].value == 0.0
 
 
 def test_too_few_pairs_tell_nothing(tmp_path: Path) -> None:

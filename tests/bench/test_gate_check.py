@@ -82,6 +82,17 @@ def test_another_recipe_or_other_data_cannot_be_compared(gate: Gate, changed: di
     assert next(iter(changed)).split("_")[0] in shown["findings"][0]["why"]
 
 
+@pytest.mark.parametrize("before", ["float32", "bfloat16"])
+def test_another_arithmetic_cannot_be_compared_and_an_unknown_one_is(gate: Gate, before: str) -> None:
+    gate(record(precision=before), options=("--update",))
+    now = {"float32": "bfloat16", "bfloat16": "float32"}[before]
+    code, shown = gate(record(precision=now))
+    assert (code, set(_verdicts(shown).values())) == (2, {"not-comparable"})
+    assert f"expected training in {before}, got {now}" in str(shown)
+    assert gate(record(precision=before))[0] == 0
+    assert gate(record())[0] == 0  # an older record
+
+
 def test_what_was_not_measured_fails_and_is_not_passed_over(gate: Gate) -> None:
     gate(record(), options=UPDATE)
     code, shown = gate(record(leak=None))

@@ -107,6 +107,24 @@ def test_the_private_set_is_an_ordinary_pack_with_a_manifest(finished: Path) -> 
     assert manifest["sha256"][3] == hashlib.sha256(faces.encoded(3)).hexdigest()
 
 
+def test_the_record_tells_of_training_and_of_the_private_set(finished: Path) -> None:
+    record = _record(finished / "runs")
+    assert record.precision == record.arithmetic == "float32"
+    assert record.released is not None
+    assert (record.released.identities, record.released.images) == (24, 96) == (
+        record.roles["P"].identities, record.roles["P"].images
+    )  # fmt: skip
+    assert record.learning is None  # six steps tell nothing
+
+
+def test_private_faces_in_the_store_say_that_they_are_not_for_sharing(finished: Path) -> None:
+    stages = finished / "runs" / "stages"
+    made = {path.parent for name in ("release", "apply") for path in (stages / name).rglob("train.rec")}
+    assert len(made) == 3  # the release, people of A and of H
+    for folder in made:
+        assert "not for sharing" in (folder / "NOT-FOR-SHARING.txt").read_text()
+
+
 def test_the_same_again_makes_nothing_anew(finished: Path, recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     records, stages = _records(finished / "runs"), _stages(finished / "runs")
     main(["run", "--recipe", str(recipe), "--store", str(finished / "runs"), *_tracking(finished), "-q"])

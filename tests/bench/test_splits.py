@@ -37,6 +37,31 @@ def test_people_with_few_images_go_to_g_and_the_rest_is_dealt_by_the_other_share
     assert [len(roles[r]) for r in ROLES] == [700, 200, 400, 100]
 
 
+@given(counts=st.lists(st.integers(1, 6), min_size=60, max_size=120), seed=st.integers(0, 100), k=st.integers(2, 4))
+def test_people_of_g_may_be_asked_to_have_several_photos(counts: list[int], seed: int, k: int) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    if sum(count >= 4 for count in counts) < 20:
+        return
+    shares = Shares()
+    roles = split(labels, _names(len(counts)), shares, min_images=2, seed=seed, min_images_fit=k)
+    assert all(counts[label] >= k for label in roles["G"])
+    dealt = np.concatenate([roles[role] for role in ROLES])
+    assert len(np.unique(dealt)) == len(dealt)
+    assert {label for label, count in enumerate(counts) if count >= 2} <= set(dealt.tolist())  # nobody of use is lost
+    usual = split(labels, _names(len(counts)), shares, min_images=2, seed=seed)
+    asked = split(labels, _names(len(counts)), shares, min_images=2, seed=seed, min_images_fit=1)
+    assert all(np.array_equal(usual[role], asked[role]) for role in ROLES)
+
+
+def test_a_pack_of_people_with_one_photo_gives_g_the_others_share() -> None:
+    """As on LFW, where G is thousands of people with one photo each unless more are asked for."""
+    labels = np.concatenate([np.arange(700), np.repeat(np.arange(700, 1000), 3)])
+    usual = split(labels, _names(1000), Shares(), min_images=2, seed=0)
+    assert len(usual["G"]) == 700
+    asked = split(labels, _names(1000), Shares(), min_images=2, seed=0, min_images_fit=2)
+    assert [len(asked[role]) for role in ROLES] == [90, 60, 120, 30]
+
+
 def test_the_seed_decides_and_a_repacked_dataset_splits_alike() -> None:
     labels = np.repeat(np.arange(100), 2)
     first = split(labels, _names(100), Shares(), min_images=2, seed=1)

@@ -1,0 +1,134 @@
+"""Arithmetic is part of what a run is: of its keys, of its recipe's hash, and of what its store may hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from facebench.bench import arithmetic, steps
+from facebench.bench.cli import main
+from facebench.bench.config import Plan
+from facebench.bench.data import open_data
+from facebench.bench.layout import lay_out
+from facebench.bench.recomputed import own_content
+from facebench.bench.run import cut_down
+from facebench.bench.step import Step
+from facebench.bench.store import Store, StoreError
+from facebench.reports.parts import Released
+from facebench.reports.record import RunRecord, read
+
+PLAN = Plan(synthetic={"people": 60, "images": 4, "pairs": 40}, method="facemae", attacks=("ignorant", "parrot"))
+TRAINED = {"teacher", "fit", "train", "judge", "attack/parrot"}
+
+
+def laid(store: Store, precision: str, monkeypatch: pytest.MonkeyPatch) -> steps.Steps:
+    monkeypatch.setattr(steps, "arithmetic", lambda device, store: precision)
+    return lay_out(PLAN, open_data(PLAN, store, root=store.root), store, device="cpu")
+
+
+def test_only_another_arithmetic_than_float32_is_in_keys_and_in_all_that_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "runs")
+    usual, other = (laid(store, precision, monkeypatch) for precision in ("float32", "bfloat16"))
+    assert all("precision" not in step.inputs for step in usual.all)
+    assert {step.name for step in other.all if "precision" in step.inputs} == TRAINED
+    keys = [{step.name: store.key(step.name, step.inputs) for step in each.all} for each in (usual, other)]
+    assert keys[0].keys() == keys[1].keys()
+    assert {name for name in keys[0] if keys[0][name] == keys[1][name]} == set()  # the judge is trained, too
+    plain = PLAN.model_copy(update={"method": "original", "attacks": ("ignorant",)})
+    monkeypatch.setattr(steps, "arithmetic", lambda device, store: "bfloat16")
+    release = lay_out(plain, open_data(plain, store, root=store.root), store, device="cpu").release
+    assert "precision" not in str(release.inputs)  # nothing was trained for it
+
+
+@pytest.mark.parametrize(("kept", "asked"), [("bfloat16", "float32"), ("float32", "bfloat16")])
+def test_a_store_that_was_trained_in_another_arithmetic_under_the_same_keys_is_refused(
+    kept: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "runs")
+    step = next(step for step in laid(store, asked, monkeypatch).all if step.name == "judge")
+    store.stage("judge", step.inputs, lambda out: (out / "x").touch(), precision=kept)
+    with pytest.raises(StoreError, match=f"stage judge in .*: expected training in {asked}, got {kept}.*--store"):
+        laid(store, asked, monkeypatch)
+
+
+@pytest.mark.parametrize("told", [None, "float32"])
+def test_stages_that_do_not_tell_are_taken_as_they_are(
+    told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "runs")
+    step = next(step for step in laid(store, "float32", monkeypatch).all if step.name == "judge")
+    store.stage("judge", step.inputs, lambda out: (out / "x").touch(), precision=told)
+    laid(store, "float32", monkeypatch)
+    arithmetic.refuse_other([Step("verify/x", {}, "faces", print)], store, "float32")
+
+
+def test_the_answer_is_asked_once_and_kept_and_float32_needs_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facebench.facemae import precision
+
+    store = Store(tmp_path / "runs")
+    assert arithmetic.arithmetic("cpu", store) == "float32"
+    assert not store.root.exists()
+    monkeypatch.delenv("FACEBENCH_PRECISION")
+    monkeypatch.setattr(precision, "native_bf16", lambda device: True)
+    assert arithmetic.arithmetic("cpu", store) == "bfloat16"
+    monkeypatch.setattr(precision, "native_bf16", lambda device: pytest.fail("asked again"))
+    assert arithmetic.arithmetic("cpu", store) == "bfloat16"
+    monkeypatch.setenv("FACEBENCH_PRECISION", "float16")
+    with pytest.raises(precision.PrecisionError, match="expected auto or float32, got 'float16'"):
+        arithmetic.arithmetic("cpu", store)
+
+
+def test_the_recipe_of_a_run_in_another_arithmetic_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(
+        "synthetic: {people: 60, images: 4, pairs: 40}\n"
+        "recognizer: {architecture: small, dim: 32, steps: 3, batch: 500}\n"
+        "judge: {architecture: small, dim: 32, steps: 3, batch: 16}\nattacks: [ignorant]\n"
+    )
+    found: list[RunRecord] = []
+    for precision in ("float32", "bfloat16"):
+        monkeypatch.setattr(steps, "arithmetic", lambda device, store, precision=precision: precision)
+        store = tmp_path / precision
+        main(
+            [
+                "run",
+                "--recipe",
+                str(recipe),
+                "--method",
+                "original",
+                "--store",
+                str(store),
+                "--tracking-uri",
+                "none",
+                "-q",
+            ]
+        )
+        found += [read(path) for path in (store / "records").glob("*.json")]
+    assert [record.precision for record in found] == ["float32", "bfloat16"]
+    assert found[0].recipe_hash != found[1].recipe_hash
+    assert found[0].name != found[1].name
+    for record in found:  # what `bench report --verify` makes again
+        assert not [told for told in own_content(record) if told.startswith(("recipe_hash", "name"))]
+        assert record.notes == ("batch cut down: train 96 faces a step, not 500",)
+    assert (
+        json.loads((tmp_path / "float32" / "records" / f"{found[0].name}.json").read_text())["precision"] == "float32"
+    )
+
+
+def test_every_recognizer_whose_batch_was_cut_down_is_told() -> None:
+    plan = Plan()
+    few = {"G": range(10), "A": range(300), "P": range(1000), "H": range(5)}
+    made = SimpleNamespace(
+        data=SimpleNamespace(places=few), all=[SimpleNamespace(name="teacher")], own_judge=object()
+    )  # fmt: skip
+    assert cut_down(plan, made, Released(identities=3, images=15)) == [  # type: ignore[arg-type]
+        "batch cut down: train 15 faces a step, not 256, teacher 10 faces a step, not 256"
+    ]
+    assert cut_down(plan, SimpleNamespace(data=SimpleNamespace(places=few), all=[], own_judge=None),  # type: ignore[arg-type]
+                    Released(identities=3, images=256)) == []  # fmt: skip
