@@ -101,8 +101,8 @@ def likeness(path: Path, judge: Judge, originals: Faces) -> float | None:
     drawn: Faces = Synthetic(people=FACES, images=1).open()
     found = []
     for faces in (drawn, originals):
-        rows = np.unique(np.linspace(0, len(faces) - 1, FACES).round().astype(int)) if len(faces) else []
-        if len(rows) >= FACES // 4:
+        if len(faces) >= FACES // 4:
+            rows = np.unique(np.linspace(0, len(faces) - 1, FACES).round().astype(np.int64))
             images = torch.stack([faces[int(row)].image for row in rows])
             found.append(alike(teacher(images, _silent), other(images, _silent)))
     return min(found)

@@ -18,6 +18,7 @@ from facebench.bench.judge import Judge
 from facebench.bench.layout import lay_out
 from facebench.bench.sameness import SAME, alike, likeness
 from facebench.bench.store import Store
+from facebench.datasets.base import Faces
 from facebench.datasets.subset import Nobody
 from facebench.datasets.synthetic import Synthetic
 from facebench.facemae import embedder
@@ -44,6 +45,12 @@ def network(tmp_path: Path) -> Files:
         return path
 
     return write
+
+
+def measured(path: Path, judge: Judge, faces: Faces) -> float:
+    found = likeness(path, judge, faces)
+    assert found is not None
+    return found
 
 
 def laid(tmp_path: Path, store: Store, **entries: Any) -> None:
@@ -86,8 +93,8 @@ def test_a_file_of_a_method_that_is_no_recognizer_is_passed_over(network: Files,
 def test_the_lower_of_what_is_said_of_drawn_faces_and_of_originals_counts(network: Files) -> None:
     judge = Judge(embedder=network("judge.onnx", 0), preprocessing="arcface")
     faces = Synthetic(people=20, images=1, seed=7).open()
-    assert likeness(network("teacher.pt", 0), judge, faces) == pytest.approx(1, abs=1e-4)
-    other = [likeness(network("other.pt", 1), judge, each) for each in (faces, Nobody())]
+    assert measured(network("teacher.pt", 0), judge, faces) == pytest.approx(1, abs=1e-4)
+    other = [measured(network("other.pt", 1), judge, each) for each in (faces, Nobody())]
     assert max(other) < SAME
     assert other[0] <= other[1]
 
@@ -111,8 +118,8 @@ def test_real_recognizers_are_told_apart(weights_root: Path) -> None:
         return Judge(embedder=weights_root / f"{name}.onnx", preprocessing=preprocessing)
 
     casia = weights_root / "mobilefacenet_casia.pth"
-    assert likeness(casia, onnx("mobilefacenet_casia", "raw"), Nobody()) == pytest.approx(1, abs=1e-3)
-    assert likeness(casia, onnx("mobilefacenet_ms1m", "imagenet"), Nobody()) < 0.85
+    assert measured(casia, onnx("mobilefacenet_casia", "raw"), Nobody()) == pytest.approx(1, abs=1e-3)
+    assert measured(casia, onnx("mobilefacenet_ms1m", "imagenet"), Nobody()) < 0.85
     images = torch.stack([face.image for face in (Synthetic(people=64, images=1).open()[row] for row in range(64))])
     seen = {
         name: onnx(name, how).open(None, device=torch.device("cpu"))(images, lambda done, total: None)

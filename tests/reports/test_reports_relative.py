@@ -29,6 +29,13 @@ def _marks(*records: RunRecord) -> dict[str, bool]:
     return {row.label: NO_UTILITY in row.marks for row in board(records)[0].rows}
 
 
+def _width(found: Relative | None) -> float:
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    return found.high - found.low
+
+
 def _sets(method: str, *values: float, chance: float = 0.5, n: int = 600, **more: Any) -> RunRecord:
     scores = [
         Score(measure=ACCURACY, on=f"s{k}", value=v, n=n, chance=chance, intervals=(wilson(round(v * n), n),))
@@ -82,11 +89,11 @@ def test_several_seeds_are_paired() -> None:
     found = _found(*records)["masking"]
     assert found.value == pytest.approx(0.5)
     assert found.sd == pytest.approx(0, abs=1e-9)
-    assert found.high - found.low < 0.002
+    assert _width(found) < 0.002
     apart = _found(*_seeds("original", 0.9, 0.9, 0.9, n=n), *_seeds("noise", 0.6, 0.6, 0.6, n=n),
                    *_seeds("masking", 0.7, 0.75, 0.8, n=n))["masking"]  # fmt: skip
     assert apart.sd == pytest.approx(0.05 / 0.3)
-    assert (apart.high - apart.low) / 2 == pytest.approx(t.ppf(0.975, 2) * 0.05 / 0.3 / 3**0.5, rel=1e-3)
+    assert _width(apart) / 2 == pytest.approx(t.ppf(0.975, 2) * 0.05 / 0.3 / 3**0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
