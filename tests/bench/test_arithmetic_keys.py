@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from facebench.bench import arithmetic, steps
 from facebench.bench.cli import main
+from facebench.bench.compare import CompareError, compare
 from facebench.bench.config import Plan
 from facebench.bench.data import open_data
 from facebench.bench.layout import lay_out
@@ -18,6 +19,7 @@ from facebench.bench.step import Step
 from facebench.bench.store import Store, StoreError
 from facebench.reports.parts import Released
 from facebench.reports.record import RunRecord, read
+from made_up import record
 
 PLAN = Plan(synthetic={"people": 60, "images": 4, "pairs": 40}, method="facemae", attacks=("ignorant", "parrot"))
 TRAINED = {"teacher", "fit", "train", "judge", "attack/parrot"}
@@ -110,15 +112,23 @@ def test_the_recipe_of_a_run_in_another_arithmetic_is_another(tmp_path: Path, mo
             ]
         )
         found += [read(path) for path in (store / "records").glob("*.json")]
-    assert [record.precision for record in found] == ["float32", "bfloat16"]
+    assert [each.precision for each in found] == ["float32", "bfloat16"]
     assert found[0].recipe_hash != found[1].recipe_hash
     assert found[0].name != found[1].name
-    for record in found:  # what `bench report --verify` makes again
-        assert not [told for told in own_content(record) if told.startswith(("recipe_hash", "name"))]
-        assert record.notes == ("batch cut down: train 96 faces a step, not 500",)
+    for each in found:  # what `bench report --verify` makes again
+        assert not [told for told in own_content(each) if told.startswith(("recipe_hash", "name"))]
+        assert each.notes == ("batch cut down: train 96 faces a step, not 500",)
     assert (
         json.loads((tmp_path / "float32" / "records" / f"{found[0].name}.json").read_text())["precision"] == "float32"
     )
+
+
+def test_two_methods_of_unlike_arithmetic_are_not_compared(tmp_path: Path) -> None:
+    pair = [record("masking", precision="float32"), record("facemae", precision="bfloat16")]
+    with pytest.raises(CompareError, match="expected records of two methods with equal data and an equal recipe"):
+        compare(pair, tmp_path)
+    older = record("facemae")  # which does not tell
+    assert [(line.first, line.second) for table in compare([pair[0], older], tmp_path) for line in table.lines]
 
 
 def test_every_recognizer_whose_batch_was_cut_down_is_told() -> None:
