@@ -18,6 +18,7 @@ from ..reports import record as results
 from ..reports.record import Released, RunRecord, Score, StageTrace
 from . import evidence, identification, memory, overlap, verify
 from .arithmetic import TRAINS, USUAL
+from .batches import cut_down
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs, replay_bounds
 from .config import ConfigError, Plan
 from .data import open_data
@@ -173,16 +174,6 @@ def _proved(steps: Steps) -> list[str]:
     photos = steps.data.faces.labels[steps.data.places["P"]]
     promise = steps.method.promise(max(Counter(photos.tolist()).values(), default=0))
     return [f"proved: {promise}"] if promise else []
-
-
-def cut_down(plan: Plan, steps: Steps, released: Released) -> list[str]:
-    """Which recognizers were trained with smaller batches than the recipe says, since they had fewer faces."""
-    images = {role: len(places) for role, places in steps.data.places.items()}
-    trained = [("train", plan.recognizer, released.images)]
-    trained += [("teacher", plan.teacher, images["G"])] * any(step.name == "teacher" for step in steps.all)
-    trained += [("judge", plan.judge, images["A"])] * bool(steps.own_judge)
-    told = [f"{name} {there} faces a step, not {how.batch}" for name, how, there in trained if there < how.batch]
-    return [f"batch cut down: {', '.join(told)}"] if told else []
 
 
 def _utility(plan: Plan, steps: Steps) -> tuple[list[Score], list[results.Curve]]:

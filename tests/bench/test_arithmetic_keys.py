@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 from facebench.bench import arithmetic, steps
+from facebench.bench.batches import cut_down
 from facebench.bench.cli import main
 from facebench.bench.compare import CompareError, compare
 from facebench.bench.config import Plan
 from facebench.bench.data import open_data
 from facebench.bench.layout import lay_out
 from facebench.bench.recomputed import own_content
-from facebench.bench.run import cut_down
 from facebench.bench.step import Step
 from facebench.bench.store import Store, StoreError
 from facebench.reports.parts import Released
