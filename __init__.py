@@ -1,1 +1,26 @@
-"""facebench: a privacy-utility benchmark for face datasets."""
+"""facebench: a privacy-utility benchmark for face datasets.
+
+Importing any part of it switches off what the libraries below would send of their own accord; see docs/threats.md.
+"""
+
+import logging
+import os
+import sys
+
+SILENT = {
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime, from 1.29 on: host, process, judge; read while it is imported
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, which timm and transformers import
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "NO_ALBUMENTATIONS_UPDATE": "1",  # which insightface below 2 imports
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "DO_NOT_TRACK": "true",  # what many more ask; MLflow takes no other word for yes
+}
+"""Set whatever the user's shell says: that nothing leaves unasked is a promise, and other programs keep their own."""
+
+if "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != SILENT["ORT_DISABLE_TELEMETRY"]:
+    logging.getLogger(__name__).warning(
+        "onnxruntime was imported before facebench, so its telemetry may be on; import facebench first, "
+        "or set ORT_DISABLE_TELEMETRY=1"
+    )
+os.environ.update(SILENT)

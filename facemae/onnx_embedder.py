@@ -28,6 +28,7 @@ _SCALES: dict[str, tuple[Any, Any]] = {
     "unit": (0.0, 255.0),
 }
 
+_PROCESSOR = "CPUExecutionProvider"
 _log = logging.getLogger(__name__)
 
 
@@ -117,6 +118,8 @@ class OnnxEmbedder:
         try:
             got = self._forward(full.astype(np.float32))
         except Exception as error:  # onnxruntime's exceptions share no class
+            if self._leave_gpu(error):
+                return self._run(images)
             raise WeightsError(
                 f"judge {self.path}: failed on {len(full)} faces ({_line(error)}); use another file"
             ) from error
@@ -126,6 +129,14 @@ class OnnxEmbedder:
                 f"got {list(np.shape(got))}; export the model with one embedding a face"
             )
         return got[: len(images)].astype(np.float32)
+
+    def _leave_gpu(self, error: Exception) -> bool:
+        """Go on with the processor where a GPU failed, once; whether it did."""
+        if type(error).__name__ != "EPFail" or self._session.get_providers() == [_PROCESSOR]:
+            return False
+        _log.warning("judge %s: the GPU failed (%s), the processor goes on", self.path, _line(error))
+        self._session.set_providers([_PROCESSOR])
+        return True
 
     def _try_out(self) -> int:
         """Learn D; and find out whether an open batch is really one, since exporters bake in a batch of 1."""
@@ -183,15 +194,20 @@ def _session(path: Path, threads: int) -> Any:
     # idle threads that spin take processors away from the rest of the run
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what goes wrong is raised, and told below
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    wanted = ("CUDAExecutionProvider", _PROCESSOR)
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # onnxruntime's exceptions share no class
-        raise WeightsError(
-            f"judge {path}: expected a model that onnxruntime {onnxruntime.__version__} runs with its own operators, "
-            f"got: {_line(error)}; export it with standard operators, or get the file again"
-        ) from error
+    while True:
+        try:  # its own fallback to the processor prints to standard output, where `--json` belongs
+            return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        except Exception as error:  # onnxruntime's exceptions share no class
+            if len(providers) > 1:
+                _log.warning("judge %s: no GPU for it (%s), trying the processor", path, _line(error))
+                providers = [_PROCESSOR]
+                continue
+            raise WeightsError(
+                f"judge {path}: expected a model that onnxruntime {onnxruntime.__version__} runs with its own "
+                f"operators, got: {_line(error)}; export it with standard operators, or get the file again"
+            ) from error
 
 
 def _fixed_batch(session: Any, path: Path) -> int | None:
@@ -207,7 +223,10 @@ def _fixed_batch(session: Any, path: Path) -> int | None:
             f"judge {path}: expected one input (faces) and one output (embeddings), got {len(inputs)} and "
             f"{len(outputs)}; export the embedding network alone"
         )
-    kind, shape = inputs[0].type, list(inputs[0].shape or [])
+    try:
+        kind, shape = inputs[0].type, list(inputs[0].shape or [])
+    except UnicodeDecodeError as error:
+        raise WeightsError(f"judge {path}: input: expected names in UTF-8 ({error}); export the model anew") from error
     fits = len(shape) == 4 and all(
         not isinstance(got, int) or got == want for got, want in zip(shape[1:], (3, SIZE, SIZE), strict=True)
     )

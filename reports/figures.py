@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .aside import matplotlib_aside
 from .entries import MOST_POINTS, log_lines, word
 from .leaderboard import BOUNDS, Board, Group, Row
 from .places import Place, chances, leakage, utility
@@ -250,8 +251,9 @@ def _free(text: Any, place: tuple[int, int], taken: Sequence[Any], frame: Any, r
 
 
 def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with matplotlib_aside():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)

@@ -22,8 +22,6 @@ FIRST_ANSWER = 4
 LATER_ANSWERS = 60
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -49,7 +47,7 @@ def be_patient() -> None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """No telemetry, no warnings, no lines of MLflow's own, no minutes of retries; all as before afterwards."""
+    """No warnings, no lines of MLflow's own, no minutes of retries; all as before afterwards."""
     changed = QUIET if os.environ.get(TIMEOUT) else {**QUIET, TIMEOUT: str(FIRST_ANSWER)}
     before = {name: os.environ.get(name) for name in changed}
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3.connectionpool")]

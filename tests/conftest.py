@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import facebench  # noqa: F401  # before third parties, which it keeps from calling home, also in child processes
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Before anything imports them, here and in child processes: no window, no calling home.
-os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")  # no window, here and in child processes
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: with several threads each they would stand in line
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

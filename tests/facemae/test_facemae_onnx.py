@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -252,3 +253,59 @@ def test_the_ms1m_judge_reaches_its_published_accuracy_on_lfw() -> None:
     similarity = (first.astype(np.float64) * second).sum(axis=1)
     score, _ = Accuracy()(PairScores(similarity=similarity, same=pairs.same[::4]), "lfw")
     assert score.value == pytest.approx(0.994, abs=0.006)
+
+
+def misnamed(path: Path, what: str) -> Path:
+    """A judge in which a name is no UTF-8: bytes that only onnxruntime's Python side takes amiss."""
+    name = "unspoken"
+    kind = name if what == "operator" else "Flatten"
+    shape = (name if what == "batch" else "N", 3, 112, 112)
+    write(path, nodes=[helper.make_node(kind, ["face"], ["vector"], name=name)], inputs=(shape,))
+    path.write_bytes(path.read_bytes().replace(name.encode(), b"\xbf" * len(name)))
+    return path
+
+
+@pytest.mark.parametrize("what", ["operator", "node", "batch"])
+def test_onnxruntime_says_nothing_on_standard_output(
+    what: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = misnamed(tmp_path / "m.onnx", what)
+    with contextlib.suppress(WeightsError):
+        OnnxEmbedder(path, "raw").embed(faces(2))
+    assert capfd.readouterr().out == ""
+
+
+def test_where_the_gpu_fails_the_processor_goes_on_and_the_log_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
+
+    path = write(tmp_path / "m.onnx")
+    expected = OnnxEmbedder(path, "raw").embed(faces(2))
+    create, run = onnxruntime.InferenceSession._create_inference_session, onnxruntime.InferenceSession.run
+    gpu = "CUDAExecutionProvider"
+    broken = True
+
+    def creating(self: object, providers: list[str], *more: object, **named: object) -> None:
+        if gpu in providers and broken:
+            raise RuntimeError("no such library")
+        create(self, [name for name in providers if name != gpu], *more, **named)
+        self.providers = providers  # type: ignore[attr-defined]
+
+    def running(self: object, *given: object) -> object:
+        if gpu in self.providers:  # type: ignore[attr-defined]
+            raise EPFail("out of memory")
+        return run(self, *given)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [gpu, "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", creating)
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", running)
+    monkeypatch.setattr(onnxruntime.InferenceSession, "get_providers", lambda self: self.providers)
+    with caplog.at_level(logging.WARNING):
+        assert np.array_equal(OnnxEmbedder(path, "raw").embed(faces(2)), expected)
+        broken = False
+        assert np.array_equal(OnnxEmbedder(path, "raw").embed(faces(2)), expected)
+    assert "no GPU for it (no such library)" in caplog.text
+    assert "the GPU failed (out of memory)" in caplog.text
+    assert capfd.readouterr().out == ""
