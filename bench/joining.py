@@ -109,7 +109,7 @@ def write(
     {"recordio": _pack, "folder": _folder}[layout](whole, out, progress)
     hashes = [row.tobytes().hex() for row in whole.digest]
     write_manifest(out / MANIFEST, name, parameters, whole.labels, hashes, index=None, linked=False, notes=notes)
-    write_manifest(links, name, parameters, whole.labels, hashes, index=whole.source, notes=notes)
+    write_manifest(links, name, parameters, whole.labels, hashes, index=whole.source, private=True, notes=notes)
 
 
 def _pack(whole: Whole, out: Path, progress: Progress) -> None:

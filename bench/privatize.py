@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..datasets.base import Faces, Progress, silent
 from ..methods.base import Method, MethodError, PrivateFaces, Publish
+from . import outfile
 from .plugins import spell
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def write_manifest(
     *,
     index: NDArray[np.int64] | None,
     linked: bool = True,
+    private: bool = False,
     notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write what is known of every private face, one row each.
@@ -136,6 +138,7 @@ def write_manifest(
         hashes: [N], SHA-256 of the image files.
         index: [N], which original each was made from; None where none was.
         linked: False leaves the column `source_index` out, for a manifest that may be shared.
+        private: whether the file is for its owner alone.
         notes: kept in the file's schema.
     """
     import pyarrow as pa
@@ -153,4 +156,5 @@ def write_manifest(
     if not linked:
         del columns["source_index"]
     table = pa.table(columns)
-    parquet.write_table(table.replace_schema_metadata(dict(notes)) if notes else table, path)
+    with outfile.private(path) if private else path.open("wb") as file:
+        parquet.write_table(table.replace_schema_metadata(dict(notes)) if notes else table, file)

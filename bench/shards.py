@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..datasets.base import FaceSource
 from ..methods.base import Method, PrivateFaces, Publish
+from . import outfile
 from .privatize import Encoding, encoded
 
 
@@ -79,7 +80,7 @@ class Task:
         sizes: list[int] = []
         digests: list[bytes] = []
         try:
-            with parts[0].open("wb") as file:
+            with outfile.private(parts[0]) as file:  # in the order of the originals
                 for _, image in encoded(private, rows, self.encoding):
                     file.write(image)
                     sizes.append(len(image))
@@ -87,7 +88,7 @@ class Task:
                     told(1)
                 _sync(file.fileno(), file.flush)
             which = slice(rows.start, rows.stop)
-            with parts[1].open("wb") as file:
+            with outfile.private(parts[1]) as file:
                 np.savez(
                     file,
                     key=np.array(self.key),

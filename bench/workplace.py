@@ -117,7 +117,7 @@ class Workplace:
 
         if self.folder.is_dir() and not (self.folder / _JOB).is_file() and self._strange():
             raise DeployError(f"{self.folder}: expected shards, got a folder of something else; choose another output")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / f"{self._part.tag}.lock", timeout=0):
                 self._note(job)
