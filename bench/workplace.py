@@ -66,7 +66,7 @@ class Workplace:
                 f"{taken[0]}: it is there, and its secret key ({self.key.name}) is not, so nobody can tell whether "
                 "this command made it; remove it or choose another output"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return secret.draw(self.drawn)
 
     def refuse_others(self, originals: Path | None) -> None:

@@ -160,3 +160,8 @@ def test_whoever_imports_onnxruntime_first_is_told() -> None:
         told[first] = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr
     assert "onnxruntime was imported before facebench" in told["onnxruntime, facebench"]
     assert told["facebench, onnxruntime"] == ""
+
+
+def test_the_documents_name_every_switch() -> None:
+    page = (Path(facebench.__file__).parent / "docs" / "threats.md").read_text("utf-8")
+    assert not [name for name, value in facebench.SILENT.items() if f"`{name}={value}`" not in page]
