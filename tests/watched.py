@@ -71,9 +71,7 @@ def watch(command: Sequence[str], folder: Path, *, block: bool = True, timeout: 
     return Seen(
         done=done,
         reached=sorted({who for name, given, _, _ in calls if name in SENDING.split(",") for who in _reached(given)}),
-        looked_up=any(
-            f'"{path}"' in given for name, given, _, _ in calls if name in OPENING.split(",") for path in LOOK_UPS
-        ),
+        looked_up=any(path in given for name, given, _, _ in calls if name in OPENING.split(",") for path in LOOK_UPS),
         written=sorted(path for path in written if not _within(path, ours) and not path.startswith(NOWHERE)),
         home=sorted(str(path.relative_to(places["home"])) for path in places["home"].rglob("*")),
     )

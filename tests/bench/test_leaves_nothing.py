@@ -54,7 +54,7 @@ from pathlib import Path
 from facebench.facemae.onnx_embedder import OnnxEmbedder
 OnnxEmbedder(Path("judge.onnx"), "raw")
 """
-LATER = "import time; time.sleep(14)"
+LATER = "import time; time.sleep(16)"
 """onnxruntime sends some eight seconds after it was loaded."""
 TRACKER = """
 from facebench.reports.tracking_client import connect, quietly
