@@ -156,6 +156,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         attackers=tuple(name for name in steps.named("attack") if name not in not_run),
         not_run=not_run,
         versions={name: type(steps.attacks[name]).version for name in steps.named("attack") if name not in not_run},
+        knows={name: steps.attacks[name].knows for name in steps.named("attack") if name not in not_run},
         sourced=steps.method.sourced,
         quality=quality,
         learning=learning(steps.path(steps.train) / LOG),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from .record import NOT_MEASURED, Measure, RunRecord
+from .record import KNOWLEDGE, NOT_MEASURED, Measure, RunRecord
 from .thirdparty import ThirdPartyAttack
 
 IGNORANT = frozenset(
@@ -35,6 +35,18 @@ def unasked(records: Sequence[RunRecord]) -> tuple[str, ...]:
     sourced = [record for record in records if record.sourced]
     met = {name for record in sourced for name in (*record.attackers, *record.inapplicable)}
     return tuple(name for name in SEARCHES if sourced and name not in met)
+
+
+def strongest(records: Sequence[RunRecord]) -> str:
+    """What the strongest attacker held who was run on any of these, and who that was; empty where nobody says.
+
+    An attacker whose words are none of `KNOWLEDGE`, of a plug-in, does not count: nobody can say how strong it is.
+    """
+    held = {name: known for record in records for name, known in record.knows.items() if known in KNOWLEDGE}
+    if not held:
+        return ""
+    most = max(held.values(), key=KNOWLEDGE.index)
+    return f"{most} ({', '.join(name for name, known in held.items() if known == most)})"
 
 
 def reasons(records: Sequence[RunRecord]) -> tuple[str, ...]:

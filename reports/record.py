@@ -21,6 +21,12 @@ __all__ = ["LAYOUT", "Check", "Closed", "Count", "Curve", "GroupScore", "GroupTa
            "plain", "read", "sealed", "write"]  # fmt: skip
 
 
+KNOWLEDGE = (
+    "nothing of the method",
+    "all that is published but the key, and the very originals",
+    "the method, and photos of other people to learn from",
+)
+"""What attackers hold beside the release, a judge and originals to search in; the strongest last."""
 NOT_MEASURED = "not measured"
 """How the reason begins why an attack that applies has no result."""
 
@@ -147,6 +153,8 @@ class RunRecord(Closed):
     """Attacks without a result, and why: one that starts with `not measured` failed, others do not apply."""
     versions: dict[str, Count] = Field(default={}, exclude_if=lambda versions: not versions)
     """Of the attacks that were run: raised when equal parameters find other people. Older records have none."""
+    knows: dict[str, str] = Field(default={}, exclude_if=lambda knows: not knows)
+    """By attack that was run, what the attacker holds: one of `KNOWLEDGE`, or a plug-in's own words."""
     quality: dict[str, FiniteFloat] = Field(default={})
     """What the method measured of itself while it was fitted."""
     learning: Learning | None = Field(default=None, exclude_if=lambda learning: learning is None)

@@ -13,7 +13,7 @@ from .claim import claims
 from .claim_table import ClaimTable, claim_table, claim_told
 from .floor import FLOOR, floor_of
 from .leaderboard import Board, Cell, Group
-from .marks import unasked
+from .marks import strongest, unasked
 from .record import Measure
 from .relative import NOTE, UPPER, relative
 from .roles import role_g
@@ -116,7 +116,15 @@ def _compact(group: Group) -> Table:
 def _remarks(group: Group) -> list[str]:
     """Who did not attack; what rows are not to be relied on, or lack, and what third parties found."""
     absent = unasked([record for row in group.rows for record in row.records])
+    attacked: dict[str, list[str]] = {}
+    for row in group.rows:
+        if held := strongest(row.records):
+            attacked.setdefault(held, []).append(code(row.label))
     return [
+        *(
+            f"strongest attacker who was run holds {held}: {'all' if len(rows) == len(group.rows) else ', '.join(rows)}"
+            for held, rows in attacked.items()
+        ),
         *([f"attackers who were not run: {', '.join(absent)}"] if absent else []),
         *(f"{code(row.label)} is unreliable: {reason}" for row in group.rows for reason in row.reasons),
         *(f"{code(row.label)} is incomplete: {what}" for row in group.rows for what in row.missing),

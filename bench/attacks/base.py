@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ...datasets.base import Faces, Progress, silent
-from ...reports.record import Curve, Score
+from ...reports.record import KNOWLEDGE, Curve, Score
 
 if TYPE_CHECKING:
     import torch
@@ -163,8 +163,11 @@ class Attack(BaseModel, ABC):
     """Whether it uses other recognizers beside the judge."""
     applies: ClassVar[bool] = False
     """Whether it applies the method to the originals of P with keys of its own, without learning from that."""
-    knows: ClassVar[str] = "nothing of the method"
-    """What the attacker holds beside the release and the originals, in a few words; boards name the strongest."""
+
+    @property
+    def knows(self) -> str:
+        """What the attacker holds beside the release, a judge and the originals; boards name the strongest."""
+        return KNOWLEDGE[2 if self.adaptive else 1 if self.applies else 0]
 
     def inapplicable(self, *, sourced: bool) -> str:
         """Why this attack does not apply; empty where it does.

@@ -81,7 +81,6 @@ class Replay(Attack):
     control: ClassVar[bool] = False
     applies: ClassVar[bool] = True
     unit: ClassVar[str] = "faces"
-    knows: ClassVar[str] = "the release, its code and card, and the very originals"
 
     faces: Annotated[int, Field(ge=1, le=10**6)] = 256
     """How many faces are made again; all of them where the method draws no random numbers."""
