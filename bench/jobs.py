@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from ..reports import tracking
 from ..reports.tracking_uri import shown
+from . import grid as facegrid
 from . import ranks, tracked
 from .config import ConfigError, Plan, plan
 from .progress import Display
@@ -114,21 +114,21 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
     figures = store.root / FIGURES / outcome.record.name
     if outcome.new or not figures.is_dir():
         _draw(outcome, figures)
-    if (args.with_faces or outcome.steps.data.synthetic) and not (figures / "faces.png").is_file():
-        from .grid import draw_grid
-
-        draw_grid(outcome.steps, figures / "faces.png")
-        shown_in_fit = sorted(outcome.steps.path(outcome.steps.fit).glob("*.png")) if outcome.steps.fit else []
-        if shown_in_fit:  # the last of the pictures that fitting left
-            shutil.copyfile(shown_in_fit[-1], figures / "fit.png")
+    facegrid.keep(outcome.steps, figures, asked=args.with_faces, anew=outcome.new)
     if args.tracking_uri == "none":
         return ""
     target = tracked.Target.of(args)
-    if not target.has(outcome.path):
+    if not target.has(outcome.path, store):
         try:
-            tracked.send(outcome.record, outcome.path, store, target)
+            tracked.send(outcome.record, outcome.path, store, target, display)
         except tracking.TrackingError as error:
-            display.note(f"warning: {error}")
+            display.warn(f"warning: {error}")
+            return ""
+        except OSError as error:
+            display.warn(
+                f"warning: {outcome.record.name} was not sent to MLflow ({error}); the record is safe at "
+                f"{outcome.path}; send it later with `bench mirror`"
+            )
             return ""
     return shown(args.tracking_uri)
 

@@ -94,7 +94,6 @@ def _run(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a table (CSV, Parquet) of the faces' groups: leakage for each, see docs/groups.md",
     )
-    command.add_argument("--with-faces", action="store_true", help="let pictures of real faces leave the store")
     command.add_argument("--json", action="store_true", help="print the records")
     command.add_argument(
         "--system-metrics", action="store_true", help="track how busy processors, memory, disk and GPUs are"

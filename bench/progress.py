@@ -37,6 +37,10 @@ class Display:
         if not self._quiet:
             self.console.print(text, markup=False)
 
+    def warn(self, text: str) -> None:
+        """A line that is no progress and is shown when quiet, too: something that the user asked for did not happen."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
     @contextmanager
     def stage(self, name: str, unit: str) -> Iterator[Progress]:
         """Show a stage while it is made.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..reports import ledger, tracking
+from ..reports.pictures import may_leave, shows
 from ..reports.record import RunRecord
 from ..reports.tracking_uri import shown
+from .grid import FACES, FIT
 from .progress import Display
 from .store import Store
 
@@ -26,25 +28,31 @@ class Target:
     uri: str
     experiment: str = tracking.EXPERIMENT
     models: bool = False
+    faces: bool = False
+    """Whether pictures of real faces go, too."""
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> Target:
-        """As a command's options say."""
-        return cls(args.tracking_uri, args.experiment_name, args.with_models)
+        """As a command's options say; that an earlier command was given one means nothing for this one."""
+        return cls(args.tracking_uri, args.experiment_name, args.with_models, args.with_faces)
 
-    def has(self, path: Path) -> bool:
-        """Whether the record at `path` is there, as far as is known here."""
-        return tracking.mirrored(path, self.uri, experiment=self.experiment, models=self.models)
+    def has(self, path: Path, store: Store) -> bool:
+        """Whether the record at `path` is there with what goes along, as far as is known here."""
+        faces = self.faces and any(shows(picture) == "real faces" for picture in _pictures(path.stem, store))
+        return tracking.mirrored(path, self.uri, experiment=self.experiment, models=self.models, faces=faces)
 
 
-def send(record: RunRecord, path: Path, store: Store, target: Target, *, page: bool = True) -> None:
+def send(record: RunRecord, path: Path, store: Store, target: Target, display: Display, *, page: bool = True) -> None:
     """Mirror one record.
+
+    Pictures of real faces go where the target says so, now; whatever does not say what it shows counts as one.
 
     Args:
         record: what is mirrored.
         path: its file.
         store: holds its stages and figures.
         target: where to.
+        display: what is told of what stays here.
         page: whether the leaderboard of all comparable records of the store goes along.
 
     Raises:
@@ -52,19 +60,42 @@ def send(record: RunRecord, path: Path, store: Store, target: Target, *, page: b
     """
     stages = {stage.name: store.root / "stages" / stage.name / stage.key for stage in record.stages}
     logs = {name: folder / "log.jsonl" for name, folder in stages.items()}
+    logs = {name: log for name, log in logs.items() if log.is_file()}
     load = load_of(record.name, store)
+    pictures = _sorted_out(record, logs, store)
+    going = may_leave(pictures, faces=target.faces)
+    if len(going) < len(pictures):
+        held = ", ".join(picture.name for picture in pictures if picture not in going)
+        display.note(f"{record.name}: pictures of real faces stay in the store ({held}); --with-faces sends them")
     with TemporaryDirectory() as scratch:
         tracking.mirror(
             record,
             uri=target.uri,
             experiment=target.experiment,
             record_path=path,
-            figures=sorted((store.root / FIGURES / record.name).glob("*.png")),
-            logs={name: log for name, log in logs.items() if log.is_file()},
+            figures=going,
+            faces=any(shows(picture) == "real faces" for picture in going),
+            logs=logs,
             system=load if load.is_file() else None,
             models=_models(record, stages, store) if target.models else None,
             page=_page(record, path.parent, Path(scratch)) if page else None,
+            say=display.warn,
         )
+
+
+def _pictures(name: str, store: Store) -> list[Path]:
+    return sorted((store.root / FIGURES / name).glob("*.png"))
+
+
+def _sorted_out(record: RunRecord, logs: Mapping[str, Path], store: Store) -> list[Path]:
+    """A record's pictures; curves that do not say that they show numbers, as of earlier versions, are drawn again."""
+    found = _pictures(record.name, store)
+    if any(shows(picture) == "real faces" and picture.name not in (FACES, FIT) for picture in found):
+        from ..reports.figures import draw
+
+        draw(record, store.root / FIGURES / record.name, logs)
+        found = _pictures(record.name, store)
+    return found
 
 
 def _page(record: RunRecord, records: Path, out: Path) -> Path:
@@ -100,18 +131,18 @@ def mirror_all(args: argparse.Namespace) -> str:
     tracking.check(target.uri)
     records = ledger.load(store.root / "records")
     paths = {record.name: store.root / "records" / f"{record.name}.json" for record in records}
-    missing = [record for record in records if not target.has(paths[record.name])]
+    missing = [record for record in records if not target.has(paths[record.name], store)]
     last = {record.group: record.name for record in missing}  # one page a leaderboard is enough
     with display.stage("mirror", "records") as progress:
         for n, record in enumerate(missing):
-            send(record, paths[record.name], store, target, page=last[record.group] == record.name)
+            send(record, paths[record.name], store, target, display, page=last[record.group] == record.name)
             progress(n + 1, len(missing))
     there = len(records) - len(missing)
     return f"{len(missing)} of {len(records)} records mirrored to {shown(target.uri)}, {there} were there already\n"
 
 
 def fetch(args: argparse.Namespace) -> Sequence[RunRecord]:
-    """The records of `bench report --from-mlflow`.
+    """The records of `bench report --from-mlflow`; runs that are passed over are told.
 
     Raises:
         TrackingError: the server cannot be reached, or has none.
@@ -119,7 +150,7 @@ def fetch(args: argparse.Namespace) -> Sequence[RunRecord]:
     """
     from ..reports import tracking_read
 
-    return tracking_read.fetch(args.from_mlflow, experiment=args.experiment_name)
+    return tracking_read.fetch(args.from_mlflow, experiment=args.experiment_name, say=Display().warn)
 
 
 def _models(record: RunRecord, stages: dict[str, Path], store: Store) -> tracking.Opened:

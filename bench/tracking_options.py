@@ -7,7 +7,7 @@ import os
 
 
 def tracking(command: argparse.ArgumentParser) -> None:
-    """Where to mirror to, and whether models go along."""
+    """Where to mirror to, and whether models and pictures of real faces go along."""
     command.add_argument(
         "--tracking-uri",
         default=os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"),
@@ -20,6 +20,11 @@ def tracking(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let what the method learned and the recognizer go to MLflow, too; such weights can give away faces that "
         "they were trained on",
+    )
+    command.add_argument(
+        "--with-faces",
+        action="store_true",
+        help="let pictures of real faces leave the store, and go to MLflow with this command",
     )
 
 

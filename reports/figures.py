@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .aside import matplotlib_aside
 from .entries import MOST_POINTS, log_lines, word
 from .leaderboard import BOUNDS, Board, Group, Row
+from .pictures import mark
 from .places import Place, chances, leakage, utility
 from .record import Curve, RunRecord
 
@@ -265,6 +266,7 @@ def _save(figure: Figure, path: Path) -> Path:
     partial = path.with_name(path.name + ".part")
     try:
         figure.savefig(partial, format="png", metadata={"Software": None})
+        mark(partial, "numbers")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

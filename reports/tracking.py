@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from . import entries
+from . import entries, tracking_uri
 from .ledger import MARKER
 from .record import RunRecord
 from .tracking_client import EXPERIMENT, LATER_ANSWERS, be_patient, connect, quietly, reason
+from .tracking_database import prepare
 from .tracking_models import Model, Opened, drop_models, log_models
 from .tracking_runs import experiment_of, run_of, settled
-from .tracking_uri import TrackingError, canonical, check, shown, sqlite_path
+from .tracking_uri import TrackingError, canonical, shown, sqlite_path
+from .tracking_watch import TooSlowError, Watch, limit
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -36,7 +38,19 @@ ARTIFACTS = "mlartifacts"
 LOCK = ".mirror.lock"
 
 
-def mirrored(record_path: Path, uri: str, *, experiment: str = EXPERIMENT, models: bool = False) -> bool:
+def check(uri: str) -> None:
+    """Refuse before a run what could not work after it: as `tracking_uri.check`, and a limit that is none.
+
+    Raises:
+        TrackingError: it could not.
+    """
+    tracking_uri.check(uri)
+    limit()
+
+
+def mirrored(
+    record_path: Path, uri: str, *, experiment: str = EXPERIMENT, models: bool = False, faces: bool = False
+) -> bool:
     """Whether this very record is in MLflow there, as its marker says; MLflow is not asked.
 
     Args:
@@ -44,6 +58,7 @@ def mirrored(record_path: Path, uri: str, *, experiment: str = EXPERIMENT, model
         uri: where it would be.
         experiment: its name there.
         models: whether its models have to be there, too.
+        faces: whether its pictures of real faces have to be.
     """
     try:
         database = sqlite_path(uri)
@@ -53,6 +68,7 @@ def mirrored(record_path: Path, uri: str, *, experiment: str = EXPERIMENT, model
             and (database is None or database.is_file())
             and known.get("sha256") == _sha256(record_path)
             and (not models or known.get("models") is True)
+            and (not faces or known.get("faces") is True)
         )
     except (OSError, TrackingError):
         return False
@@ -69,6 +85,8 @@ def mirror(
     system: Path | None = None,
     models: Opened | None = None,
     page: Path | None = None,
+    faces: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> str:
     """Put a record into MLflow, or bring its run there up to date; the run's identifier.
 
@@ -86,9 +104,13 @@ def mirror(
         models: networks by name, opened only where they are not there yet. They can leak the faces they were
             trained on, so nobody's business but the caller's whether they go.
         page: a report on all runs that may be compared with this one; it goes to the run above.
+        faces: whether pictures of real faces are among the figures, for the marker; whether they may be is nobody's
+            business but the caller's.
+        say: told what else the user has to know, such as a half-made database that was set aside.
 
     Raises:
-        TrackingError: the URI cannot work, the server does not answer or refuses. The record is not touched.
+        TrackingError: the URI cannot work, the server does not answer, refuses, or takes too long. The record is not
+            touched.
     """
     check(uri)
     database = sqlite_path(uri)
@@ -96,32 +118,45 @@ def mirror(
     try:
         if artifacts:
             artifacts.mkdir(exist_ok=True)
+        watch = Watch()
         with FileLock((artifacts or record_path.parent) / LOCK, timeout=LATER_ANSWERS), quietly():
-            client = connect(uri)
-            place = experiment_of(client, experiment, artifacts)
-            be_patient()
+            if database:
+                prepare(uri, database, say)
             digest = _sha256(record_path)
             ended = _ended(record)
             started = ended - round(1000 * sum(stage.seconds for stage in record.stages))
 
-            def send(run: str, parent: str) -> None:
-                _fill(client, run, record, _points(record, logs or {}, system))
-                for path in (record_path, *figures):
-                    client.log_artifact(run, str(path), None if path == record_path else "figures")
-                if page:
-                    client.log_artifact(parent, str(page))
-                client.set_terminated(run, "FINISHED", ended)
-                log_models(client, place, run, models or {})
+            def exchange() -> str:
+                client = connect(uri) if database else watch.of(connect(uri))
+                place = experiment_of(client, experiment, artifacts)
+                be_patient()
 
-            def find() -> tuple[str, str]:
-                run, parent, earlier = run_of(client, place, record, digest=digest, started=started)
-                drop_models(client, place, earlier)
-                return run, parent
+                def send(run: str, parent: str) -> None:
+                    _fill(client, run, record, _points(record, logs or {}, system))
+                    for path in (record_path, *figures):
+                        client.log_artifact(run, str(path), None if path == record_path else "figures")
+                    if page:
+                        client.log_artifact(parent, str(page))
+                    client.set_terminated(run, "FINISHED", ended)
+                    log_models(client, place, run, models or {})
 
-            run = settled(find, send)
+                def find() -> tuple[str, str]:
+                    run, parent, earlier = run_of(client, place, record, digest=digest, started=started)
+                    drop_models(client, place, earlier)
+                    return run, parent
+
+                return settled(find, send)
+
+            run = exchange() if database else watch.run(exchange)
         had = _marker(record_path).get(_place(uri, experiment))
-        kept = isinstance(had, dict) and had.get("run") == run and had.get("models") is True
-        _mark(record_path, _place(uri, experiment), run=run, sha256=digest, models=models is not None or kept)
+        kept = had if isinstance(had, dict) and had.get("run") == run else {}
+        went = {"models": models is not None, "faces": faces}
+        went = {name: there or kept.get(name) is True for name, there in went.items()}
+        _mark(record_path, _place(uri, experiment), run=run, sha256=digest, **went)
+    except TrackingError as error:
+        if isinstance(error, TooSlowError):
+            raise TrackingError(_said(error, uri, record_path)) from error
+        raise TrackingError(f"{error}; {_safe(record_path)}") from error
     except Exception as error:  # whatever MLflow and its libraries raise: a mirror takes no finished run down
         raise TrackingError(_said(error, uri, record_path)) from error
     return run
@@ -167,10 +202,11 @@ def _ended(record: RunRecord) -> int:
 
 def _said(error: Exception, uri: str, record_path: Path) -> str:
     text = f"another run holds {error.lock_file}" if isinstance(error, Timeout) else reason(error, uri)
-    return (
-        f"MLflow at {shown(uri)}: {record_path.stem} could not be mirrored ({text}); "
-        f"the record is safe at {record_path}; send it later with `bench mirror`"
-    )
+    return f"MLflow at {shown(uri)}: {record_path.stem} could not be mirrored ({text}); {_safe(record_path)}"
+
+
+def _safe(record_path: Path) -> str:
+    return f"the record is safe at {record_path}; send it later with `bench mirror`"
 
 
 def _place(uri: str, experiment: str) -> str:

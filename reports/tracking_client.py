@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from .tracking_uri import plain_uri, sqlite_path
@@ -30,13 +31,23 @@ QUIET = {
 }
 
 
+LONGEST = 500
+"""Characters of a reason; of a longer one the middle is left out, for servers' own words come last."""
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
+
+
 def connect(uri: str) -> MlflowClient:
     """A client of its own; MLflow's global one is not touched."""
     from mlflow.tracking import MlflowClient
 
     database = sqlite_path(uri)
     real = plain_uri(database) if database else uri
-    return MlflowClient(tracking_uri=real, registry_uri=real)
+    client = MlflowClient(tracking_uri=real, registry_uri=real)
+    if database:  # MLflow keeps connections, and this file may have taken the place of an earlier one
+        engine = getattr(getattr(getattr(client, "_tracking_client", None), "store", None), "engine", None)
+        if engine is not None:
+            engine.dispose()
+    return client
 
 
 def be_patient() -> None:
@@ -72,9 +83,23 @@ def quietly() -> Iterator[None]:
 
 
 def reason(error: Exception, uri: str) -> str:
-    """What MLflow or its libraries raised, on one line, without user and password."""
+    """What MLflow or its libraries raised, on one line, without SQL, and without user and password.
+
+    What a server says of itself comes through; a status without words is told with what was asked.
+    """
     text = " ".join(str(error).split()) or type(error).__name__
+    text = re.split(r"\s*\[SQL: |\s*\(Background on this error", text)[0]
+    text = re.sub(
+        r"\(\w+\.[\w.]*(?:Error|Warning)\)\s*", "", text
+    )  # the driver's class, such as sqlite3.OperationalError
+    if re.search(r"no such (?:table|column)|duplicate column|\balready exists\b.*|has no column", text):
+        text = "the tables there are not those that this MLflow expects; `mlflow db upgrade` may help on a copy"
+    status = re.search(r"(?:url: |request to )(\S+).*too many (\d{3}) error responses", text)
+    if status:
+        path, code = status.group(1).partition("?")[0], int(status.group(2))
+        store = "its artifact store, where a file was to be kept, " if "artifacts" in path else ""
+        text = f"{store}{path}: the server answered {code} {_PHRASES.get(code, '')}; its own log says why"
     user = re.search(r"://([^/]*@)", uri)
     if user:
         text = text.replace(user.group(1), "")
-    return text[:300]
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"

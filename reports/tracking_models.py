@@ -56,7 +56,9 @@ def log_models(client: MlflowClient, experiment: str, run: str, models: Opened) 
             folder = Path(scratch) / name
             save(model, folder)
             made = client.create_logged_model(experiment, name, source_run_id=run, tags=dict(model.tags))
-            client.log_model_artifacts(made.model_id, str(folder))
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):  # one by one, without a pool
+                inside = path.parent.relative_to(folder).as_posix()
+                client.log_model_artifact(made.model_id, str(path), None if inside == "." else inside)
         client.finalize_logged_model(made.model_id, "READY")
         client.log_outputs(run, [LoggedModelOutput(made.model_id, step=0)])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .record import RecordError, RunRecord
 from .tracking_client import be_patient, connect, quietly, reason
 from .tracking_runs import RECORD
 from .tracking_uri import TrackingError, check, shown, sqlite_path
+from .tracking_watch import TooSlowError, Watch
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -27,40 +28,57 @@ LARGEST = 32 << 20
 _CHUNK = 1 << 16
 
 
-def fetch(uri: str, *, experiment: str) -> list[RunRecord]:
+def fetch(uri: str, *, experiment: str, say: Callable[[str], None] = lambda text: None) -> list[RunRecord]:
     """All records of an experiment, of each name the newest one.
+
+    A run whose record is not there yet, or cannot be read, is passed over: it is one person's, and the board is
+    everybody's.
 
     Args:
         uri: a `sqlite:///` file or a server, as for `mirror`.
         experiment: its name.
+        say: told which runs were passed over, and why.
 
     Raises:
-        TrackingError: the server does not answer or refuses, there is no such experiment or nothing in it, or there
-            are more than MOST_RUNS runs.
-        RecordError: a record is damaged, too large, or of another layout; the message names its run.
+        TrackingError: the server does not answer, refuses, or takes too long, there is no such experiment or nothing in
+            it, or there are more than MOST_RUNS runs.
+        RecordError: every record is missing, damaged, too large, or of another layout; the message names the run of
+            the first one.
     """
     check(uri)
     database = sqlite_path(uri)
     if database and not database.exists():
         raise TrackingError(f"tracking URI {uri!r}: {database} does not exist; check the path")
+    bad: list[RecordError] = []
     try:
+        watch = Watch()
         with quietly():
-            client = connect(uri)
-            found = client.get_experiment_by_name(experiment)
-            if found is None or found.lifecycle_stage != "active":
-                raise TrackingError(
-                    f"MLflow at {shown(uri)}: expected an experiment {experiment!r:.200}, got none; name another with "
-                    "--experiment-name, or send records there with `bench mirror`"
-                )
-            be_patient()
-            records = [_record(client, uri, run) for run in _runs(client, found.experiment_id)]
-    except (TrackingError, RecordError):
+
+            def exchange() -> list[RunRecord]:
+                client = connect(uri) if database else watch.of(connect(uri))
+                found = client.get_experiment_by_name(experiment)
+                if found is None or found.lifecycle_stage != "active":
+                    raise TrackingError(
+                        f"MLflow at {shown(uri)}: expected an experiment {experiment!r:.200}, got none; name another "
+                        "with --experiment-name, or send records there with `bench mirror`"
+                    )
+                be_patient()
+                return list(_sound(client, uri, found.experiment_id, bad, watch))
+
+            records = exchange() if database else watch.run(exchange)
+    except TrackingError as error:
+        if isinstance(error, TooSlowError):
+            raise TrackingError(f"MLflow at {shown(uri)}: {error}") from error
         raise
     except Exception as error:  # whatever MLflow and its libraries raise
         raise TrackingError(
             f"MLflow at {shown(uri)}: records cannot be fetched ({reason(error, uri)}); check that the server runs and "
             "can be reached from here, and try again"
         ) from error
+    if bad and not records:
+        raise bad[0]
+    for error in bad:
+        say(f"warning: passed over: {error}")
     if not records:
         raise TrackingError(
             f"MLflow at {shown(uri)}: expected records in the experiment {experiment!r:.200}, got none; send some with "
@@ -68,6 +86,16 @@ def fetch(uri: str, *, experiment: str) -> list[RunRecord]:
         )
     newest = {record.name: record for record in sorted(records, key=lambda record: record.created)}
     return sorted(newest.values(), key=lambda record: record.name)
+
+
+def _sound(
+    client: MlflowClient, uri: str, experiment: str, bad: list[RecordError], watch: Watch
+) -> Iterator[RunRecord]:
+    for run in _runs(client, experiment):
+        try:
+            yield _record(client, uri, run, watch)
+        except RecordError as error:
+            bad.append(error)
 
 
 def _runs(client: MlflowClient, experiment: str) -> Iterator[Any]:
@@ -87,7 +115,7 @@ def _runs(client: MlflowClient, experiment: str) -> Iterator[Any]:
             return
 
 
-def _record(client: MlflowClient, uri: str, run: Any) -> RunRecord:
+def _record(client: MlflowClient, uri: str, run: Any, watch: Watch) -> RunRecord:
     name, run_id = str(run.data.tags[RECORD]), str(run.info.run_id)
     where = f"MLflow run {run_id!r:.60}"
     if not re.fullmatch(r"[^/\\\x00-\x1f]{1,200}", name) or name.startswith(".") or name.endswith(".mirror"):
@@ -97,7 +125,8 @@ def _record(client: MlflowClient, uri: str, run: Any) -> RunRecord:
         if sqlite_path(uri) or not uri.lower().startswith(("http:", "https:")):
             _copy(client, run_id, path)
         else:
-            _download(uri, run_id, path)
+            with watch.request():
+                _download(uri, run_id, path)
         try:
             (record,) = ledger.load(path.parent)
         except RecordError as error:
@@ -120,8 +149,8 @@ def _download(uri: str, run_id: str, path: Path) -> None:
         if answer.status_code != 200:
             raise RecordError(
                 f"MLflow run {run_id!r:.60}: expected an artifact {path.name!r:.250}, and the server answered "
-                f"{answer.status_code}; its record is not there yet, or was deleted: send it again with `bench "
-                "mirror`, or delete the run in MLflow"
+                f"{answer.status_code}; its record is not there yet, or was deleted: wait, send it again with "
+                "`bench mirror`, or delete the run in MLflow"
             )
         size = 0
         for chunk in answer.iter_content(_CHUNK):
@@ -136,8 +165,8 @@ def _copy(client: MlflowClient, run_id: str, path: Path) -> None:
     found = listed.get(path.name)
     if found is None or found.is_dir:
         raise RecordError(
-            f"MLflow run {run_id!r:.60}: expected an artifact {path.name!r:.250}, got none; send the record again with "
-            "`bench mirror`, or delete the run in MLflow"
+            f"MLflow run {run_id!r:.60}: expected an artifact {path.name!r:.250}, got none: it is not there yet, or "
+            "was deleted; wait, send it again with `bench mirror`, or delete the run in MLflow"
         )
     _refuse_large(found.file_size or 0, run_id)
     client.download_artifacts(run_id, path.name, str(path.parent))

@@ -91,8 +91,12 @@ def settled(find: Callable[[], tuple[str, str]], send: Callable[[str, str], None
         run, parent = find()
         try:
             send(run, parent)
-        except Exception:
-            if find()[0] == run:
+        except Exception as error:
+            try:
+                now = find()[0]
+            except Exception:
+                raise error from None  # what went wrong first is what the user has to hear
+            if now == run:
                 raise
             continue  # it was deleted while it was filled
         if find()[0] == run:

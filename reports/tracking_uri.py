@@ -6,12 +6,12 @@ import os
 import re
 import sqlite3
 from pathlib import Path
-from urllib.parse import quote
+
+from .tracking_schema import Found, installed, look
 
 EXAMPLE = "sqlite:///mlflow.db"
 SERVERS = ("http", "https", "postgresql", "mysql", "mssql", "databricks")
 """Contacted only when a record is mirrored."""
-MLFLOW_TABLES = {"alembic_version", "experiments"}
 
 
 class TrackingError(RuntimeError):
@@ -21,11 +21,12 @@ class TrackingError(RuntimeError):
 def check(uri: str) -> None:
     """Refuse a tracking URI that cannot work, before a run and not after it.
 
-    A SQLite file is opened for reading only; servers are not contacted.
+    A SQLite file is only read; servers are not contacted.
 
     Raises:
         TrackingError: a folder or `file:` URI (MLflow 3.13 and later refuse file stores), an unknown kind of URI, a
-            file that is no SQLite or belongs to something else than MLflow, a folder that is missing or read-only.
+            file that is no SQLite or belongs to something else than MLflow, one that holds runs in tables of another
+            version, a folder that is missing or read-only.
     """
     database = sqlite_path(uri)
     if database is not None:
@@ -110,18 +111,47 @@ def _check_sqlite(uri: str, path: Path) -> None:
     if not path.is_file():
         raise TrackingError(f"tracking URI {uri!r}: {path} is not a file; expected a SQLite file, or none yet")
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)
-        try:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        finally:
-            connection.close()
+        found = look(path)
     except sqlite3.Error as error:
+        raise unreadable(uri, path, error) from error
+    refuse(uri, path, found)
+
+
+def refuse(uri: str, path: Path, found: Found) -> None:
+    """Refuse a database that cannot be used, and must not be replaced either, since it holds something.
+
+    Raises:
+        TrackingError: it is not MLflow's, or of a newer version, or half-made or older and not empty.
+    """
+    where = f"tracking URI {shown(uri)!r}:"
+    if found.state == "foreign":
         raise TrackingError(
-            f"tracking URI {uri!r}: {path} cannot be read as a SQLite database ({error}); it was left as it is: "
-            "name another file with --tracking-uri"
-        ) from error
-    if tables and not tables >= MLFLOW_TABLES:
-        raise TrackingError(
-            f"tracking URI {uri!r}: expected MLflow's tables in {path}, got a database of something else with "
-            f"{len(tables)} tables; it was left as it is: name another file with --tracking-uri"
+            f"{where} expected MLflow's tables in {path}, got a database of something else with {found.tables} tables; "
+            "it was left as it is: name another file with --tracking-uri"
         )
+    if found.state == "newer":
+        raise TrackingError(
+            f"{where} {path} was made by a newer MLflow than the one here ({installed()}); it was left as it is: "
+            "`pip install --upgrade mlflow`, or name another file with --tracking-uri"
+        )
+    if found.state == "half" and found.holds:
+        held = f"{found.runs} runs" if found.runs else "no runs, but other things"
+        if found.lost:
+            names = ", ".join(found.lost[:3]) + (", ..." if len(found.lost) > 3 else "")
+            do = f"{names} is missing, which no upgrade brings: take a backup of it, or name"
+        else:
+            do = f"make a copy of it and run `mlflow db upgrade {plain_uri(path)}`, or, if that fails, name"
+        raise TrackingError(
+            f"{where} {path} holds {held}, and its tables are not those of {installed()}: half-made, or made by an "
+            f"older version; it was left as it is: {do} another file with --tracking-uri"
+        )
+
+
+def unreadable(uri: str, path: Path, error: sqlite3.Error) -> TrackingError:
+    """What to say of a file that SQLite cannot read, which may hold anything and is left alone."""
+    if "locked" in str(error):
+        return TrackingError(f"tracking URI {shown(uri)!r}: {path} is locked by another process; try again later")
+    return TrackingError(
+        f"tracking URI {shown(uri)!r}: {path} cannot be read as a SQLite database ({error}), so whether it holds runs "
+        "is not known; it was left as it is: move it away, or name another file with --tracking-uri"
+    )
