@@ -97,8 +97,8 @@ def reason(error: Exception, uri: str) -> str:
     status = re.search(r"(?:url: |request to )(\S+).*too many (\d{3}) error responses", text)
     if status:
         path, code = status.group(1).partition("?")[0], int(status.group(2))
-        store = "its artifact store, where a file was to be kept, " if "artifacts" in path else ""
-        text = f"{store}{path}: the server answered {code} {_PHRASES.get(code, '')}; its own log says why"
+        doing = "a file was to be kept in its artifact store" if "artifacts" in path else "it was asked"
+        text = f"the server answered {code} {_PHRASES.get(code, '')} when {doing}, at {path}; its own log says why"
     user = re.search(r"://([^/]*@)", uri)
     if user:
         text = text.replace(user.group(1), "")

@@ -200,6 +200,25 @@ def test_the_board_of_a_shared_store_is_that_of_its_records(tmp_path: Path, caps
     assert '"masking"' in shared
 
 
+def test_one_run_without_a_sound_record_is_passed_over_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    sent(tmp_path / "records", uri)
+    damaged = sent(tmp_path / "records", uri, seed=1)
+    (tmp_path / "mlartifacts" / damaged / "artifacts" / "lfw-quick-masking-1.json").write_text("{")
+    with quietly():
+        client = connect(uri)
+        place = client.get_experiment_by_name("facebench").experiment_id
+        being_sent = client.create_run(place, tags={"facebench.record": "lfw-quick-noise-0"}).info.run_id
+    assert main(["report", "--from-mlflow", uri]) == 0
+    said = capsys.readouterr()
+    assert "masking" in said.out
+    assert said.err.count("warning: passed over: MLflow run") == 2
+    assert damaged in said.err
+    assert being_sent in said.err
+
+
 def test_a_damaged_large_or_oddly_named_record_is_told_with_its_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
