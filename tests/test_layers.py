@@ -23,7 +23,7 @@ CONTRACTS = {
     "bench.metrics": {"Metric"},
 }
 SOLE_USERS = {
-    "mlflow": {f"reports.tracking_{job}" for job in ("client", "models", "read", "runs", "system")}
+    "mlflow": {f"reports.tracking_{job}" for job in ("client", "database", "models", "read", "runs", "system")}
     | {"reports.tracking"},
     "faiss": {"bench.attacks.nearest"},
     "onnxruntime": {"facemae.onnx_embedder"},

@@ -102,7 +102,10 @@ def test_real_faces_go_with_the_command_that_says_so_and_with_no_other(
         (figures(home) / name).unlink()
 
 
-def test_no_name_of_a_person_an_account_or_a_folder_is_sent(home: Path, tmp_path: Path) -> None:
+def test_no_name_of_a_person_an_account_or_a_folder_is_sent(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # MLflow writes it into a database of one's own
     assert mirrored(home, f"sqlite:///{tmp_path}/mlflow.db", "--with-models") == 0
     sent = [tmp_path / "mlflow.db", *(path for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file())]
     assert {"leaderboard.html", "model.pt2"} <= {path.name for path in sent}
