@@ -77,8 +77,8 @@ def fetch(uri: str, *, experiment: str, say: Callable[[str], None] = lambda text
         ) from error
     if bad and not records:
         raise bad[0]
-    for error in bad:
-        say(f"warning: passed over: {error}")
+    for each in bad:
+        say(f"warning: passed over: {each}")
     if not records:
         raise TrackingError(
             f"MLflow at {shown(uri)}: expected records in the experiment {experiment!r:.200}, got none; send some with "

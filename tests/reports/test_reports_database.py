@@ -96,7 +96,8 @@ def halve(path: Path, how: str) -> None:
 def test_a_half_made_one_without_runs_is_set_aside_and_one_with_runs_is_left_and_told(
     fresh: Path, tmp_path: Path, how: str
 ) -> None:
-    path, told = tmp_path / "mlflow.db", []
+    told: list[str] = []
+    path = tmp_path / "mlflow.db"
     shutil.copy(fresh, path)
     halve(path, how)
     before = path.read_bytes()
@@ -119,7 +120,8 @@ def test_a_half_made_one_without_runs_is_set_aside_and_one_with_runs_is_left_and
 
 @pytest.mark.usefixtures("copied")
 def test_what_lies_beside_a_database_goes_with_it_and_numbers_go_on(fresh: Path, tmp_path: Path) -> None:
-    path, told = tmp_path / "mlflow.db", []
+    told: list[str] = []
+    path = tmp_path / "mlflow.db"
     shutil.copy(fresh, path)
     halve(path, "no revision")
     (tmp_path / "mlflow.db.broken-1").touch()
@@ -133,7 +135,8 @@ def test_what_lies_beside_a_database_goes_with_it_and_numbers_go_on(fresh: Path,
 
 @pytest.mark.usefixtures("copied")
 def test_an_empty_file_is_taken_and_a_newer_one_is_refused_before_a_run(fresh: Path, tmp_path: Path) -> None:
-    path, told = tmp_path / "mlflow.db", []
+    told: list[str] = []
+    path = tmp_path / "mlflow.db"
     path.touch()
     os.utime(path, (1, 1))
     sent(tmp_path, told)
@@ -146,7 +149,8 @@ def test_an_empty_file_is_taken_and_a_newer_one_is_refused_before_a_run(fresh: P
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.3, 0.999])
 def test_a_cut_file_is_left_alone_and_told(fresh: Path, tmp_path: Path, share: float) -> None:
-    path, told = tmp_path / "mlflow.db", []
+    told: list[str] = []
+    path = tmp_path / "mlflow.db"
     whole = fresh.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     before = path.read_bytes()
@@ -160,11 +164,13 @@ def test_a_cut_file_is_left_alone_and_told(fresh: Path, tmp_path: Path, share: f
 def test_one_that_another_process_is_making_is_waited_for(
     fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, told = tmp_path / "mlflow.db", []
+    told: list[str] = []
+    path = tmp_path / "mlflow.db"
     shutil.copy(fresh, path)
     halve(path, "no revision")
     os.utime(path)
-    newest, slept = tracking_schema.revisions()[1], []
+    slept: list[float] = []
+    newest = tracking_schema.revisions()[1]
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -173,7 +179,7 @@ def test_one_that_another_process_is_making_is_waited_for(
                 connection.execute("INSERT INTO alembic_version VALUES (?)", [newest])
                 connection.commit()
 
-    monkeypatch.setattr(tracking_database.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     with quietly():
         tracking_database.prepare("sqlite:///mlflow.db", path, told.append)
     assert (len(slept), told) == (3, [])
@@ -183,7 +189,8 @@ def test_one_that_another_process_is_making_is_waited_for(
 def test_one_that_appears_while_a_new_one_is_made_is_kept(
     fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, told = tmp_path / "mlflow.db", []
+    told: list[str] = []
+    path = tmp_path / "mlflow.db"
     rival = Path(shutil.copy(fresh, tmp_path / "rival.db"))
     change(rival, "INSERT INTO experiment_tags VALUES ('of', 'the rival', 0)")
     sync = tracking_database._sync

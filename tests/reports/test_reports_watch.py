@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from facebench.reports import tracking_watch
+from facebench.reports import tracking, tracking_runs, tracking_watch
 from facebench.reports.record import write
 from facebench.reports.tracking import TrackingError, check, mirror
 from facebench.reports.tracking_read import fetch
@@ -60,16 +60,18 @@ class Trickling(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(whole: dict[str, tuple[int, Any]], *, in_headers: bool = False) -> Iterator[tuple[str, list[str]]]:
-    told = {"whole": whole, "over": threading.Event(), "in_headers": in_headers, "asked": []}
+    over = threading.Event()
+    asked: list[str] = []
+    told = {"whole": whole, "over": over, "in_headers": in_headers, "asked": asked}
     handler = type("Handler", (Trickling,), told)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", told["asked"]
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
     finally:
-        told["over"].set()
+        over.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -182,10 +184,8 @@ def test_the_first_trouble_is_told_where_a_second_follows(tmp_path: Path, monkey
     made = record()
     path = write(made, tmp_path / "records")
     with serving({"mlflow-artifacts": NOT_ALLOWED, **sound("b")}) as (uri, _):
-        from facebench.reports import tracking
-
         looked: list[int] = []
-        found = tracking.run_of
+        found = tracking_runs.run_of
 
         def run_of(*args: Any, **more: Any) -> Any:
             looked.append(1)
