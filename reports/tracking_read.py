@@ -16,6 +16,7 @@ from . import ledger
 from .record import RecordError, RunRecord
 from .tracking_client import be_patient, connect, quietly, reason
 from .tracking_runs import RECORD
+from .tracking_schema import look
 from .tracking_uri import TrackingError, check, shown, sqlite_path
 from .tracking_watch import TooSlowError, Watch
 
@@ -49,6 +50,11 @@ def fetch(uri: str, *, experiment: str, say: Callable[[str], None] = lambda text
     database = sqlite_path(uri)
     if database and not database.exists():
         raise TrackingError(f"tracking URI {uri!r}: {database} does not exist; check the path")
+    if database and look(database).state != "whole":  # opened, MLflow would begin to change it
+        raise TrackingError(
+            f"tracking URI {uri!r}: {database} is half-made or of an older MLflow and holds no records; check the "
+            "path, or send some there with `bench mirror`"
+        )
     bad: list[RecordError] = []
     try:
         watch = Watch()
