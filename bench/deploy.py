@@ -156,7 +156,7 @@ def _make(task: shards.Task, part: Slice, workers: int | None, display: Display)
             faces = sum(min(len(private) - number * task.size, task.size) for number in todo)
             most = min(len(todo), workers or processes.usable(task.device))
             with display.stage("privatize", "faces") as progress:
-                processes.make(task, private, todo, workers=most, faces=faces, progress=progress)
+                processes.make(task, private, todo, workers=most, faces=faces, progress=progress, note=display.note)
     return count, len(missing) - len(todo)
 
 
