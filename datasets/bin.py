@@ -23,6 +23,10 @@ from .unpickle import Part, unpickle
 
 MAX_BYTES = 4 << 30
 """A set of 6,000 pairs takes 20 to 80 MB; what is larger than 4 GiB is something else."""
+_SPARE = 20_000
+_LEAST = 64
+"""Bytes of a file for each of its images, after the first so many, which may all be one: an image of a face takes 600
+and more, and decoded 37,632. So memory stays in proportion to the file's size."""
 
 
 class Bin(PairSource):
@@ -69,11 +73,17 @@ def read(path: Path) -> tuple[list[bytes], NDArray[np.bool_]]:
     Raises:
         DataError: the file is missing, damaged or hostile, or holds no pairs or pairs of one kind only.
     """
-    images, flags = unpickle(_contents(path), where=str(path))
+    content = _contents(path)
+    images, flags = unpickle(content, where=str(path))
     if len(images) != 2 * len(flags) or not 1 <= len(flags) <= MAX_PAIRS:
         raise DataError(
             f"{path}: expected two images for each flag and 1 to {MAX_PAIRS:,} flags, got {len(images):,} images "
             f"and {len(flags):,} flags. Get the file again from where it is published."
+        )
+    if len(images) > _SPARE + len(content) // _LEAST:
+        raise DataError(
+            f"{path}: expected encoded images, got {len(images):,} in {len(content):,} bytes, which repeat a few "
+            "over and over. Get the file again from where it is published."
         )
     same = _flags(flags, path)
     if same.all() or not same.any():

@@ -3,7 +3,8 @@
 Python's own unpickler imports and calls what the file names. Here the few opcodes that a pair (list of
 encoded images, list of flags) needs are interpreted, in every protocol and from Python 2 as well as 3;
 `pickled` re-makes the few functions that writers spell bytes and numbers by; all else is refused.
-Work and memory are bounded by the file's own size.
+Work and memory are bounded by the file's own size: a step looks at what it was given on the stack and at a few values
+below, never at all of a value that other steps can name again.
 
 Source: `Lib/pickletools.py` of CPython, which documents every opcode.
 """
@@ -22,6 +23,9 @@ from .pickled import GLOBALS, Array, Dtype, Global, Unfit, unescape
 
 MAX_STEPS = 5_000_000
 """Opcodes read before giving up; a set of 6,000 pairs takes 20,000 to 150,000."""
+
+MAX_TUPLE = 8
+"""Items of a tuple: numpy's arguments and states have up to 8, a verification set has 2."""
 
 Part = list[Any] | NDArray[Any]
 _ITEMS = frozenset({bytes, bytearray, bool, int, Array})
@@ -45,6 +49,12 @@ def unpickle(data: bytes, *, where: str) -> tuple[Part, Part]:
         return machine.pair(machine.run())
     except Unfit as error:
         machine.fail(error.got, error.expected)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        machine.fail(
+            f"values that do not belong together ({type(error).__name__}: {error!s:.80})", "a verification set"
+        )
 
 
 class _Machine:
@@ -159,6 +169,8 @@ class _Machine:
         return items
 
     def tuple_of(self, items: list[Any]) -> None:
+        if len(items) > MAX_TUPLE:
+            self.fail(f"a tuple of {len(items):,} items", f"at most {MAX_TUPLE}, and images and flags in lists")
         # a shape stands among numpy's arguments, and nothing of a verification set is nested deeper
         if any(type(part) is tuple for item in items if type(item) is tuple for part in item):
             self.fail("tuples nested more than 2 deep", "a flat list of images and one of flags")
@@ -179,6 +191,8 @@ class _Machine:
     def put(self, key: int) -> None:
         if not self.stack:
             self.fail("a value is kept that is not there", "a well-formed pickle")
+        if not 0 <= key <= len(self.data):  # writers count; keys chosen to fall together would make look-ups slow
+            self.fail(f"a value is kept as number {key}", "as many numbers as values")
         self.memo[key] = self.stack[-1]
 
     def get(self, key: int) -> None:

@@ -277,9 +277,9 @@ def test_one_value_cannot_be_multiplied_by_name(tmp_path: Path) -> None:
     assert "much larger than the whole file" in refused(tmp_path, bomb)
 
 
-def test_large_memo_keys_take_no_memory(tmp_path: Path) -> None:
-    content = b"]r\xff\xff\xff\xff" + b"j\xff\xff\xff\xff"
-    assert "unfinished" in refused(tmp_path, content + b".")
+def test_memo_keys_beyond_any_count_are_refused(tmp_path: Path) -> None:
+    assert "kept as number 4294967295" in refused(tmp_path, b"]r\xff\xff\xff\xff" + b"j\xff\xff\xff\xff.")
+    assert "kept as number -1" in refused(tmp_path, b"]p-1\n.")
 
 
 def test_too_many_steps_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
