@@ -57,7 +57,7 @@ def audit(args: argparse.Namespace) -> tuple[str, bool]:
                 verdicts.append(Verdict(path.stem, (str(error),), ""))
             else:
                 records.append(record)
-                verdicts.append(_verdict(record, store))
+                verdicts.append(_judged(record, store))
             progress(n + 1, len(files))
     verdicts += _attacks(folder, records)
     sound = not any(verdict.findings for verdict in verdicts)
@@ -66,6 +66,16 @@ def audit(args: argparse.Namespace) -> tuple[str, bool]:
     failed = sum(bool(verdict.findings) for verdict in verdicts)
     last = f"{len(verdicts) - failed} of {len(verdicts)} are sound" + (f", {failed} FAIL" if failed else "")
     return "\n".join([*(line for verdict in verdicts for line in _lines(verdict)), last]) + "\n", sound
+
+
+def _judged(record: RunRecord, store: Store) -> Verdict:
+    try:
+        return _verdict(record, store)
+    except Exception as error:  # whatever one record brings, the others are checked
+        says = (
+            str(error) if type(error).__module__.startswith(__package__ or "") else f"{type(error).__name__}: {error}"
+        )
+        return Verdict(record.name, (f"cannot be checked: {says[:500]}",), "", record.digest)
 
 
 def _verdict(record: RunRecord, store: Store) -> Verdict:

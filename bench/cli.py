@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from . import trouble
 from .options import parser
 
 OK, FAILED, UNUSABLE, BUG, STOPPED = 0, 1, 2, 3, 130
@@ -113,6 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     args = parser().parse_args(argv)
+    if any("\0" in text for text in argv or ()):
+        _say("error: an option holds a zero byte, which no path and no name can hold; write it without")
+        return UNUSABLE
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job shall not hear Ctrl-C
             signal.signal(number, _stop)
@@ -129,14 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except MemoryError:
-        _say("error: not enough memory; lower the batch (--set recognizer.batch=...) or free some")
-        return UNUSABLE
     except Exception as error:
         if args.debug:
             raise
-        if type(error).__module__.startswith(__name__.partition(".")[0] + ".") or isinstance(error, OSError):
-            _say(f"error: {error}")
+        if says := trouble.told(error, args.do):
+            _say(f"error: {says}")
             return UNUSABLE
         name = type(error).__name__
         _say(f"error of facebench: {name}: {error}\nplease report it, with what `bench --debug` says")

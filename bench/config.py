@@ -35,7 +35,7 @@ class ConfigError(ValueError):
 class Plan(BaseModel):
     """Everything one run is made of. Closed: an unknown entry is an error, told by its place."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dataset: str = "synthetic"
     """A card's name, or a path to a pack or a folder of identities."""
@@ -48,7 +48,7 @@ class Plan(BaseModel):
     protocol: Literal["unseen", "in-sample"] = "unseen"
     """Whether the method is fitted on other people than it releases, or on the same ones (G = P)."""
     roles: Shares = Shares()
-    min_images: Annotated[int, Field(ge=1)] = 2
+    min_images: Annotated[int, Field(ge=1, le=10**6)] = 2
     """Least number of images of a person in A, P and H."""
     min_images_fit: Annotated[int, Field(ge=1)] = 1
     """Least number of images of a person in G, for methods that learn from several photos of one person."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..reports import record as results
 from . import joining, secret, shards
@@ -19,6 +20,12 @@ from .job import DeployError, Job, Slice
 from .originals import find
 from .progress import Display
 from .workplace import Workplace
+
+if TYPE_CHECKING:
+    from ..methods.base import PrivateFaces
+
+_MOST = 10**7
+"""Of workers, and of faces a shard."""
 
 
 def privatize(args: argparse.Namespace) -> str:
@@ -42,7 +49,7 @@ def privatize(args: argparse.Namespace) -> str:
     place.refuse_others(originals.root)
     with place.clear_errors():
         bad = place.scanned(originals.fingerprint)
-        if bad is None:
+        if bad is None or not all(0 <= face < len(originals.faces) for face in bad):
             bad = originals.scan(display)
         originals.refuse_damaged(bad, skip=args.skip_bad)
         drawn = type(chosen.method).random
@@ -76,10 +83,10 @@ def privatize(args: argparse.Namespace) -> str:
                 size=job.shard_size,
                 tag=part.tag,
             )
-            count, missing = _make(task, part, args.workers, display)
+            private, count, missing = _make(task, part, args.workers, display)
             if part.of > 1:
                 return _told_of_part(part, place, count, missing, None if args.key or not drawn else place.drawn)
-            whole = joining.arrange([shards.read(place.folder, number, job.key) for number in range(count)])
+            whole = joining.arrange([task.read(private, number) for number in range(count)])
             about = About(
                 title=args.out.name,
                 chosen=chosen,
@@ -102,6 +109,8 @@ def _refuse_bad_options(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise DeployError(f"--{name.replace('_', '-')}: expected 1 or more, got {value}")
+        if value is not None and value > _MOST:
+            raise DeployError(f"--{name.replace('_', '-')}: expected at most {_MOST:,}, got {value}")
     if args.seed is not None:
         raise DeployError(
             "--seed: a release has no seed, since whoever knows it can undo the release: its randomness comes from a "
@@ -139,8 +148,8 @@ def _record(path: Path, chosen: Chosen) -> results.RunRecord:
     return record
 
 
-def _make(task: shards.Task, part: Slice, workers: int | None, display: Display) -> tuple[int, int]:
-    """Make the shards of a part that are not there; gives how many there are, and how many are still missing."""
+def _make(task: shards.Task, part: Slice, workers: int | None, display: Display) -> tuple[PrivateFaces, int, int]:
+    """Make the shards of a part that are not there; gives the set, how many there are, and how many are missing."""
     from . import workers as processes
 
     with processes.one_thread():
@@ -157,7 +166,7 @@ def _make(task: shards.Task, part: Slice, workers: int | None, display: Display)
             most = min(len(todo), workers or processes.usable(task.device))
             with display.stage("privatize", "faces") as progress:
                 processes.make(task, private, todo, workers=most, faces=faces, progress=progress, note=display.note)
-    return count, len(missing) - len(todo)
+    return private, count, len(missing) - len(todo)
 
 
 def _join(whole: joining.Whole, place: Workplace, about: About, release: str, display: Display) -> None:

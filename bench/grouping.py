@@ -36,7 +36,7 @@ OWN = "synthetic"
 class Tables(BaseModel):
     """Tables of groups, as a run names them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     table: Path | None = None
     """Of the faces: a column `image` or `identity`, and columns of groups; `synthetic` for drawn faces and pairs."""

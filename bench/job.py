@@ -44,7 +44,7 @@ class Slice:
 class Job(BaseModel):
     """All that decides the private faces, and how they are cut into shards."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     layout: Literal[2] = 2
     method: str

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.base import Progress
+from ..datasets.base import DataError, Progress
+from ..datasets.imageheader import inspect
 from ..methods.release_order import release_order
 from .privatize import MANIFEST, write_manifest
 from .shards import Shard, ShardError
@@ -55,7 +56,7 @@ class Whole:
         """The image files in order, each compared with its digest.
 
         Raises:
-            ShardError: an image was changed.
+            ShardError: an image was changed, or is no face.
         """
         for row in range(len(self.labels)):
             path = self._files[self._file[row]]
@@ -67,6 +68,10 @@ class Whole:
                     f"{path}: it was changed after it was made; delete {path.stem}.npz beside it and run "
                     "the same command again"
                 )
+            try:
+                inspect(image, f"{path}, at byte {self._offset[row]}", False)
+            except DataError as error:
+                raise ShardError(f"{error}: no image that a method made; delete {path.stem}.npz beside it") from error
             yield image
 
 

@@ -21,6 +21,8 @@ Embed: TypeAlias = "Callable[[torch.Tensor, Progress], NDArray[np.float32]]"
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MAX_BYTES = 2 << 30
+"""Of an ONNX file; the format holds no more."""
 Preprocessing = Literal["arcface", "arcface128", "imagenet", "raw", "unit"]
 
 
@@ -31,7 +33,7 @@ class JudgeError(ValueError):
 class Judge(BaseModel):
     """Which recognizer the attacker uses: an ONNX file, or none, for one trained on the attacker's own people."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     embedder: Path | None = None
     """An ArcFace-style ONNX file that takes aligned faces of 112 x 112 pixels."""
@@ -53,7 +55,7 @@ class Judge(BaseModel):
         if self.embedder is None:
             return {"embedder": "in-house", "flip": self.flip}
         try:
-            content = file_digest(self.embedder)
+            content = file_digest(self.embedder, most=MAX_BYTES)
         except OSError as error:
             raise JudgeError(
                 f"{entry}.embedder: {self.embedder} cannot be read ({error.strerror or error}); name an ONNX file"

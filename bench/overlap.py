@@ -12,10 +12,10 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from stat import S_ISREG
 from typing import NamedTuple
 
 from ..datasets.base import DataError, FaceSource
+from ..datasets.regular import open_regular
 from .config import ConfigError
 
 LARGEST = 16 << 20
@@ -114,10 +114,7 @@ def _listed(path: Path, where: str) -> tuple[set[str], str]:
     """The names of a file, as they are compared, and the digest of its content; what follows a tab is no name."""
     wanted = "expected a text file in UTF-8 with one name a line"
     try:
-        state = path.stat()
-        if not S_ISREG(state.st_mode):  # reading a pipe would wait for ever
-            raise DataError(f"{where}: {path}: {wanted}, got a folder or a device")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
         raise DataError(f"{where}: {path}: {wanted}, cannot read it ({error.strerror or error})") from error

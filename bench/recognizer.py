@@ -26,22 +26,22 @@ class TrainingError(RuntimeError):
 class Recognizer(BaseModel):
     """A recipe for a recognizer. Its length is counted in optimizer steps, never in passes over the data."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     architecture: Literal["small", "mobilefacenet", "iresnet18", "iresnet50", "iresnet100"] = "iresnet50"
     dim: Annotated[int, Field(ge=16, le=1024)] = 512
-    steps: Annotated[int, Field(ge=1)] = 40_000
-    batch: Annotated[int, Field(ge=2)] = 256
-    lr: Annotated[float, Field(ge=0)] = 0.1
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 40_000
+    batch: Annotated[int, Field(ge=2, le=10**6)] = 256
+    lr: Annotated[float, Field(ge=0, le=100)] = 0.1
     """Peak rate: reached after the warm-up, and brought to zero by a half cosine."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the steps."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 5e-4
     margin: Annotated[float, Field(ge=0, lt=1.5)] = 0.5
     """Radians."""
-    scale: Annotated[float, Field(gt=0)] = 64.0
-    clip: Annotated[float, Field(gt=0)] = 5.0
+    scale: Annotated[float, Field(gt=0, le=10_000)] = 64.0
+    clip: Annotated[float, Field(gt=0, le=1e6)] = 5.0
     """Greatest norm of a step's gradient."""
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import FaceSource
+from ..datasets.imageheader import MAX_BYTES
+from ..datasets.regular import open_regular
 from ..methods.base import Method, PrivateFaces, Publish
 from . import outfile
 from .privatize import Encoding, encoded
+
+_HEADER = 4096
+"""Bytes that an array's header and a job's key surely fit into."""
 
 
 class ShardError(ValueError):
@@ -74,7 +78,7 @@ class Task:
             MethodError, DataError: a face cannot be made, or its original cannot be read.
             OSError: the disk is full, or the folder cannot be written.
         """
-        rows = range(number * self.size, min((number + 1) * self.size, len(private)))
+        rows = self._rows(private, number)
         images, index = _paths(self.folder, number)
         parts = [path.with_name(f".{path.name}.{self.tag}.part") for path in (images, index)]
         sizes: list[int] = []
@@ -87,13 +91,13 @@ class Task:
                     digests.append(hashlib.sha256(image).digest())
                     told(1)
                 _sync(file.fileno(), file.flush)
-            which = slice(rows.start, rows.stop)
+            identity, source = self._links(private, rows)
             with outfile.private(parts[1]) as file:
                 np.savez(
                     file,
                     key=np.array(self.key),
-                    identity=private.labels[which],
-                    source=np.full(len(rows), -1) if private.source is None else self.places[private.source[which]],
+                    identity=identity,
+                    source=source,
                     digest=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
                     size=np.array(sizes, np.int64),
                 )
@@ -103,6 +107,28 @@ class Task:
         finally:
             for part in parts:
                 part.unlink(missing_ok=True)
+
+    def read(self, private: PrivateFaces, number: int) -> Shard:
+        """A finished shard, whose labels and sources are those that `make` gives it.
+
+        Args:
+            private: what `open` gave.
+            number: of the shard, from 0.
+
+        Raises:
+            ShardError: it is missing, damaged, forged, or was made by another command.
+        """
+        identity, source = self._links(private, self._rows(private, number))
+        return read(self.folder, number, self.key, identity=identity, source=source)
+
+    def _rows(self, private: PrivateFaces, number: int) -> range:
+        return range(number * self.size, min((number + 1) * self.size, len(private)))
+
+    def _links(self, private: PrivateFaces, rows: range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        which = slice(rows.start, rows.stop)
+        none = np.full(len(rows), -1)
+        source = none if private.source is None else self.places[private.source[which]]
+        return np.asarray(private.labels[which], np.int64), source
 
 
 @dataclass(frozen=True)
@@ -130,30 +156,56 @@ def is_made(folder: Path, number: int, key: str) -> bool:
     return index.is_file() and _load(index, key, ("key",)) is not None
 
 
-def read(folder: Path, number: int, key: str) -> Shard:
+def read(folder: Path, number: int, key: str, *, identity: NDArray[np.int64], source: NDArray[np.int64]) -> Shard:
     """The index of a finished shard; its images are checked when they are read.
 
+    Args:
+        folder: where shards are.
+        number: of the shard, from 0.
+        key: of the job.
+        identity: [N], the labels that the job gives to the faces of this shard.
+        source: [N], likewise the places of their originals.
+
     Raises:
-        ShardError: it is missing, damaged, or was made by another command.
+        ShardError: it is missing, damaged, forged, or was made by another command.
     """
     images, index = _paths(folder, number)
-    found = _load(index, key, ("identity", "source", "digest", "size"))
-    n = len(found["size"])
+    found = _load(index, key, ("identity", "source", "digest", "size"), most=len(identity))
+    n, size = len(identity), found["size"]
+    kinds = {"identity": ("i8", (n,)), "source": ("i8", (n,)), "digest": ("u1", (n, 32)), "size": ("i8", (n,))}
+    for name, (kind, shape) in kinds.items():
+        got = found[name]
+        if got.dtype != np.dtype(kind) or got.shape != shape:
+            raise _odd(index, f"expected {name} as {kind} {list(shape)}, got {got.dtype} {list(got.shape)}")
+    for name, expected in (("identity", identity), ("source", source)):
+        if not np.array_equal(found[name], expected):
+            row = int(np.argmax(found[name] != expected))
+            raise _odd(index, f"face {row}: expected {name} {expected[row]} as the job has it, got {found[name][row]}")
+    if n and not (size.min() >= 1 and size.max() <= MAX_BYTES):
+        raise _odd(index, f"expected images of 1 to {MAX_BYTES:,} bytes, got {size.min():,} to {size.max():,}")
     stored = images.stat().st_size if images.is_file() else -1
-    if stored != found["size"].sum() or any(len(each) != n for each in found.values()):
+    if stored != size.sum():
         raise ShardError(f"{images}: not what its index says; delete {index.name} and run the same command again")
-    return Shard(images, found["identity"], found["source"], found["digest"], found["size"])
+    return Shard(images, found["identity"], found["source"], found["digest"], size)
+
+
+def _odd(index: Path, what: str) -> ShardError:
+    return ShardError(f"{index}: not an index that this command made: {what}; delete it and run the same command again")
 
 
 def _paths(folder: Path, number: int) -> tuple[Path, Path]:
     return folder / f"{number:06d}.images", folder / f"{number:06d}.npz"
 
 
-def _load(index: Path, key: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def _load(index: Path, key: str, names: tuple[str, ...], *, most: int = 0) -> dict[str, NDArray[Any]]:
+    """Arrays of an index of at most so many faces; a file that unpacks to more is not unpacked."""
     try:
-        with np.load(index, allow_pickle=False) as kept:
+        with open_regular(index) as file, np.load(file, allow_pickle=False) as kept:
+            for entry in kept.zip.infolist():
+                if entry.filename.removesuffix(".npy") in (*names, "key") and entry.file_size > _HEADER + 32 * most:
+                    raise ValueError(f"{entry.filename} of {entry.file_size:,} bytes, for {most:,} faces")
             made, found = str(kept["key"]), {name: kept[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # what a damaged or forged archive ends in has no common class
         raise ShardError(
             f"{index}: cannot be read ({error}); delete it and run the same command again, which makes that shard anew"
         ) from error

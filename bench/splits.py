@@ -25,7 +25,7 @@ class SplitError(ValueError):
 class Shares(BaseModel):
     """The share of all identities that each role gets."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     G: Annotated[float, Field(ge=0, lt=1)] = 0.3
     A: Annotated[float, Field(ge=0, lt=1)] = 0.2

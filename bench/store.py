@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import math
@@ -14,10 +13,11 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
-from . import memory
+from ..datasets.regular import LARGEST, open_regular
+from . import memory, outofmemory
+from .trouble import FORBIDDEN, FULL, room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,19 +54,18 @@ def digest(inputs: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: Path, *, most: int = LARGEST) -> str:
     """SHA-256 of a file's content, in hex.
 
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
     Raises:
-        OSError: it cannot be read, or is no file: a pipe or a device may never end.
+        OSError: it cannot be read, is no regular file, or is larger.
     """
     seen = hashlib.sha256()
-    try:
-        if not S_ISREG(path.stat().st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-    except ValueError as error:  # a zero in the path
-        raise OSError(errno.EINVAL, "no possible path", str(path)) from error
-    with path.open("rb") as file:
+    with open_regular(path, most=most) as file:
         while block := file.read(_BLOCK):
             seen.update(block)
     return seen.hexdigest()
@@ -142,7 +141,8 @@ class Store:
             partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
             try:
                 started, peak = time.monotonic(), memory.watch()
-                make(partial)
+                with outofmemory.of_stage(name):
+                    make(partial)
                 cost = {"seconds": time.monotonic() - started, "peak_mib": peak()}
                 told = {} if precision is None else {"precision": precision}
                 _trace(partial, name, path.name, inputs, {**cost, **told})
@@ -274,22 +274,15 @@ def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            free = shutil.disk_usage(_existing(path)).free
+        if error.errno in FULL:
             raise StoreError(
-                f"stage {path.parent.name} in {path.parent}: the disk is full ({free / 1e6:.0f} MB free); nothing "
+                f"stage {path.parent.name} in {path.parent}: {room(path, error)}; nothing "
                 "half-made was kept. Free space or name another folder with --store, then run the same "
                 "command again: finished stages are kept"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in FORBIDDEN:
             raise StoreError(
                 f"store {path.parent}: cannot be written ({error.strerror}: {error.filename}); "
                 "give yourself the right to write there, or name another folder with --store"
             ) from error
         raise
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +11,12 @@ from typing import ClassVar
 
 from pydantic import ValidationError
 
+from ..datasets.regular import read_regular
 from ..methods.fitted import MODEL
 from . import secret
 from .job import DeployError, Job, Slice
 from .privatize import MANIFEST
+from .trouble import FORBIDDEN, FULL, room
 
 _JOB = "job.json"
 _SCAN = "scan.json"
@@ -101,9 +101,9 @@ class Workplace:
     def scanned(self, faces: str) -> list[int] | None:
         """The images that an earlier try at this output found to be damaged; None where there was none."""
         try:
-            kept = json.loads((self.folder / _SCAN).read_bytes())
+            kept = json.loads(read_regular(self.folder / _SCAN, most=_MOST))
             return [int(face) for face in kept["damaged"]] if kept["faces"] == faces else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     @contextmanager
@@ -215,14 +215,14 @@ class Workplace:
             yield
         except OSError as error:
             at = error.filename or self.folder
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno in FULL:
                 raise DeployError(
-                    f"{self.out}: the disk is full ({os.strerror(error.errno)}); finished shards are kept. Free space "
+                    f"{self.out}: {room(self.folder, error)}; finished shards are kept. Free space "
                     "(shards and output need twice the output's size), then run the same command again"
                 ) from error
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            if error.errno in FORBIDDEN:
                 raise DeployError(
-                    f"{self.out}: cannot be written ({os.strerror(error.errno)}: {at}); give yourself the right to "
+                    f"{self.out}: cannot be written ({error.strerror}: {at}); give yourself the right to "
                     "write there, or choose another output"
                 ) from error
             raise

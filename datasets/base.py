@@ -69,7 +69,7 @@ class Faces(Protocol):
 class FaceSource(BaseModel, ABC):
     """Plug-in: the description of a set of faces. Frozen and closed; `open` makes it live."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
 
     @abstractmethod
@@ -110,7 +110,7 @@ class Pairs(NamedTuple):
 class PairSource(BaseModel, ABC):
     """Plug-in: the description of a verification set. Frozen and closed; `open` makes it live."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
 
     @abstractmethod

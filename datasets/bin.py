@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from . import sums
 from .base import DataError, Pairs, PairSource
 from .paired import MAX_PAIRS, decode_pairs
+from .regular import read_regular
 from .unpickle import Part, unpickle
 
 MAX_BYTES = 4 << 30
@@ -148,20 +148,11 @@ def write(path: Path, images: Sequence[bytes], same: Sequence[bool], *, protocol
 
 def _contents(path: Path) -> bytes:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{path}: expected a verification set, got something that is not a file.")
-        if status.st_size > MAX_BYTES:
-            raise DataError(
-                f"{path}: expected a verification set of at most {MAX_BYTES >> 30} GiB, got "
-                f"{status.st_size / (1 << 30):.1f} GiB. Is it a training pack, or something else? Verification "
-                "sets are about 10 to 80 MB."
-            )
-        return path.read_bytes()
+        return read_regular(path, most=MAX_BYTES)
     except OSError as error:
         raise DataError(
             f"{path}: the verification set cannot be read ({error.strerror}). Expected an InsightFace .bin file "
-            "there; check the path and its rights."
+            "there, of about 10 to 80 MB; check the path and its rights."
         ) from error
 
 

@@ -35,7 +35,7 @@ class MissingData(DataError):
 class Verification(BaseModel):
     """A verification set that belongs to a dataset."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     use: Literal["bin", "pairs", "synthetic"]
     file: Name | None = None
     """Beside the faces; for `bin` and `pairs`."""
@@ -52,7 +52,7 @@ class Verification(BaseModel):
 class Card(BaseModel):
     """What is known of a dataset."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Name
     title: str
     about: str
@@ -60,8 +60,8 @@ class Card(BaseModel):
     """The usual one; a pack that was converted to folders, or the other way round, is found as well."""
     folders: tuple[Name, ...] = ()
     """Where it is looked for, below the data root; the first that has it is taken."""
-    identities: Annotated[int, Field(ge=1)] | None = None
-    images: Annotated[int, Field(ge=1)] | None = None
+    identities: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    images: Annotated[int, Field(ge=1, le=10**12)] | None = None
     """Of the full set; None where a parameter decides."""
     exact: bool = True
     """Whether a copy with other counts is damaged; else counts depend on how the copy was made."""

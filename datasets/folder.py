@@ -17,6 +17,7 @@ from . import sums
 from .base import DataError, Face, Faces, FaceSource
 from .codec import decode
 from .imageheader import MAX_BYTES
+from .regular import open_regular
 from .subset import of_people
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
@@ -123,7 +124,7 @@ class FolderFaces:
         """The image file's own bytes."""
         face = range(len(self))[index]
         try:
-            with (self.root / self.files[face]).open("rb") as file:
+            with open_regular(self.root / self.files[face]) as file:
                 data = file.read(MAX_BYTES + 1)
         except OSError as error:
             _unreadable(self._where(face), error)

@@ -19,6 +19,7 @@ from . import sums
 from .base import SIZE, DataError, Face
 from .codec import decode
 from .recordformat import AGAIN, HEADER, LENGTH, MAGIC, MOST_IDENTITIES, image, join, read_index, unreadable
+from .regular import open_regular
 
 SUMS = "train.sums"
 """Beside the pack: the digests of its records, where somebody wrote them."""
@@ -202,7 +203,7 @@ def read_property(root: Path) -> tuple[int, tuple[int, int]]:
     """Identities, and (height, width)."""
     path = root / "property"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             text = file.read(100).decode("ascii", "replace").strip()
     except OSError as error:
         unreadable(path, error, "; it holds one line `identities,112,112`")
@@ -218,7 +219,7 @@ def read_property(root: Path) -> tuple[int, tuple[int, int]]:
 
 def _map(path: Path) -> mmap.mmap:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, io.SEEK_END)
             if size >= 8 + HEADER.size and size % 4 == 0:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

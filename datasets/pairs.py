@@ -18,6 +18,7 @@ import numpy as np
 from .base import DataError, Pairs, PairSource
 from .imageheader import MAX_BYTES as LARGEST_IMAGE
 from .paired import MAX_PAIRS, decode_pairs
+from .regular import open_regular
 
 MAX_BYTES = 16 << 20
 SUFFIXES = (".jpg", ".png", ".jpeg")
@@ -113,7 +114,7 @@ def read(path: Path) -> list[Pair]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise DataError(f"{path}: expected a list of pairs of at most 16 MiB, got more. Is it the right file?")

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import DataError
+from .regular import open_regular
 
 MAGIC = 0xCED7230A
 LENGTH = (1 << 29) - 1
@@ -117,6 +118,7 @@ def read_index(index: Path, data: mmap.mmap, rec: Path) -> tuple[NDArray[np.int6
         if not index.exists():
             offsets = scan(data, rec)
             return np.arange(len(offsets)), offsets
+        open_regular(index).close()
         if index.stat().st_size > len(data):  # a line is shorter than the shortest record
             raise ValueError("it is larger than train.rec")
         with warnings.catch_warnings():

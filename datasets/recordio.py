@@ -15,6 +15,7 @@ import numpy as np
 from .base import SIZE, DataError, Faces, FaceSource
 from .pack import Pack, read_property
 from .recordformat import HEADER, LENGTH, MOST_IDENTITIES, pack, unreadable
+from .regular import open_regular
 from .subset import of_people
 
 
@@ -50,7 +51,7 @@ def content_digest(root: Path) -> str:
     digest = hashlib.sha256(f"recordio {identities}\n".encode())
     path = root / "train.rec"
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             while block := file.read(16 * 2**20):
                 digest.update(block)
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from .base import DataError
+from .regular import open_regular
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
@@ -36,7 +37,7 @@ def load(source: Path | str, *, where: str | None = None) -> Any:
 
     Raises:
         DataError: the file cannot be read, is larger than 1 MiB, is not YAML, nests deeper than 50, or has an
-            alias, an anchor, a tag, a date, a duplicate key or a key that is no text.
+            alias, an anchor, a tag, a date, a zero byte, a duplicate key or a key that is no text.
     """
     place = where if where is not None else str(source) if isinstance(source, Path) else "YAML text"
     text = _text(source, place)
@@ -66,7 +67,7 @@ def _text(source: Path | str, place: str) -> str:
         if isinstance(source, str):
             raw = source.encode()
         else:
-            with source.open("rb") as file:
+            with open_regular(source) as file:
                 raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise DataError(f"{place}: expected YAML of at most 1 MiB, got more. Is it the right file?")
@@ -103,6 +104,8 @@ def _check(root: yaml.Node, place: str) -> None:
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.ScalarNode):
+            if "\0" in node.value:  # no path, name or number has it, and the system cuts paths there
+                raise DataError(_message(place, node.start_mark, "a zero byte in a value", "Write it without."))
             if node.tag == _DATE:
                 raise DataError(_message(place, node.start_mark, "a date", "Write it in quotes."))
             if node.tag != _TEXT and len(node.value) > MAX_NUMBER:
@@ -121,6 +124,8 @@ def _check_keys(node: yaml.MappingNode, place: str) -> None:
         if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT:
             problem = "a key that is no text (YAML reads on, off, yes, no and numbers as such)"
             raise DataError(_message(place, key.start_mark, problem, "Write it in quotes."))
+        if "\0" in key.value:
+            raise DataError(_message(place, key.start_mark, "a zero byte in a key", "Write it without."))
         if key.value in seen:
             problem = f"the key {key.value[:40]!r} for the second time"
             raise DataError(_message(place, key.start_mark, problem, "Keep one."))

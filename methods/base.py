@@ -133,7 +133,7 @@ class Method(BaseModel, ABC):
     A method implements `load` where it works face by face, or `publish` where it takes or makes a set as a whole.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
     """Raise it when equal parameters give other images: what was made before then expires."""
     random: ClassVar[bool] = True

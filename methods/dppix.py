@@ -47,7 +47,7 @@ class DPPix(Method):
     """Side of a block in pixels; it divides 112."""
     m: Annotated[int, Field(ge=1, le=SIZE * SIZE)] = 16
     """By how many pixels neighbouring images may differ."""
-    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
+    epsilon: Annotated[float, Field(ge=1e-6, le=1e9)] = 0.5
     """Of one released image, all blocks and channels together."""
     mechanism: Literal["discrete laplace"] = "discrete laplace"
     """Told so that records carry it beside epsilon."""

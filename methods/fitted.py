@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from ..datasets.regular import open_regular
 from .base import Method, MethodError
 
 KEY = "facebench_method"
@@ -36,7 +37,7 @@ class Undescribed(MethodError):
 class Fitted(BaseModel):
     """A method as it was fitted. Closed and bounded: it is read from files of others."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     method: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
     """The plug-in's name."""
@@ -154,7 +155,7 @@ def _parse(said: str, path: Path) -> Fitted:
 
 def _digest(path: Path, where: str) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _CONTENT + hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise MethodError(f"{where}: {path} cannot be read ({error.strerror or error}); name a file") from error

@@ -70,8 +70,8 @@ class GAN(Method):
     r1_weight: Weight = 1.0
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = ("translation",)
     """What the discriminator sees of DiffAugment; all three for long trainings on few faces."""
-    steps: Annotated[int, Field(ge=1)] = 1000
-    batch: Annotated[int, Field(ge=4)] = 16
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 1000
+    batch: Annotated[int, Field(ge=4, le=10**6)] = 16
     lr: Annotated[float, Field(gt=0, le=1)] = 6e-3
     least_variety: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """A fit whose faces differ by less than this share of what real faces differ by has collapsed, and is an error."""

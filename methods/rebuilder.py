@@ -59,17 +59,17 @@ class Rebuilder(Method, ABC):
     """A checkpoint to begin from: MAE's, timm's ViT's or ViTMAE's; none begins at random."""
     init_pixels: Literal["imagenet", "symmetric"] = "imagenet"
     """Scaling of the images that the checkpoint was trained on: ImageNet's (MAE), or [-1, 1]."""
-    steps: Annotated[int, Field(ge=1)] = 1600
-    batch: Annotated[int, Field(ge=2)] = 32
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 1600
+    batch: Annotated[int, Field(ge=2, le=10**6)] = 32
     """Faces a step, over all processes."""
-    accumulate: Annotated[int, Field(ge=1)] = 1
+    accumulate: Annotated[int, Field(ge=1, le=10**6)] = 1
     """Parts in which a batch is computed, to save memory."""
     lr: Annotated[float, Field(gt=0, le=1)] = 3e-3
     """The highest rate; for `tiny`. Larger sizes want less, `base` about 1e-4."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    clip: Annotated[float, Field(gt=0)] = 1.0
+    clip: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Largest norm of the gradient."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the old in a running mean of the weights, which then is what is used; 0 uses the last weights."""

@@ -18,7 +18,9 @@ class Closed(BaseModel):
     """Frozen, and an unknown entry is an error."""
 
     # what is written has every entry, so the schema of what is written asks for every entry
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, json_schema_serialization_defaults_required=True
+    )
 
 
 class Check(Closed):

@@ -149,7 +149,7 @@ class Attack(BaseModel, ABC):
     not part of the stage's key.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
     """Raise it when equal parameters give other results."""
     adaptive: ClassVar[bool] = False

@@ -36,7 +36,7 @@ class Consistency(Attack):
     """False acceptance rate, over pairs of two synthetic people, at which faces of one are accepted."""
     faces: Annotated[int, Field(ge=4, le=20_000)] = 2000
     """At most so many released faces are compared."""
-    each: Annotated[int, Field(ge=2)] = 10
+    each: Annotated[int, Field(ge=2, le=10**6)] = 10
     """At most so many of one person."""
 
     def inapplicable(self, *, sourced: bool) -> str:

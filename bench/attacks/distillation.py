@@ -35,9 +35,9 @@ class Distillation(Attack):
 
     architecture: Literal["small", "mobilefacenet", "iresnet18", "iresnet50"] = "small"
     """Of the student."""
-    steps: Annotated[int, Field(ge=1)] = 500
-    batch: Annotated[int, Field(ge=2)] = 64
-    lr: Annotated[float, Field(gt=0)] = 2e-3
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 500
+    batch: Annotated[int, Field(ge=2, le=10**6)] = 64
+    lr: Annotated[float, Field(gt=0, le=10)] = 2e-3
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""
 

@@ -38,9 +38,9 @@ class Restore(Attack):
 
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     """Channels of the network at a quarter of the size."""
-    steps: Annotated[int, Field(ge=1)] = 300
-    batch: Annotated[int, Field(ge=1)] = 32
-    lr: Annotated[float, Field(gt=0)] = 2e-3
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 300
+    batch: Annotated[int, Field(ge=1, le=10**6)] = 32
+    lr: Annotated[float, Field(gt=0, le=10)] = 2e-3
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""
 

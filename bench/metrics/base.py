@@ -24,7 +24,7 @@ class PairScores(NamedTuple):
 class Metric(BaseModel, ABC):
     """Plug-in: a measure of verification. Frozen and closed; computed from kept scores, never from a model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
 
     @abstractmethod

@@ -326,7 +326,8 @@ def test_a_judge_that_cannot_be_used(bench: Bench, pack: Path, tmp_path: Path) -
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(bench: Bench, pack: Path) -> None:
-    message = bench.refuses("--dataset", pack, "--method", "original", "--set", "recognizer.lr=1e30")
+    wild = ("recognizer.lr=100", "recognizer.weight_decay=10", "recognizer.warmup=0", "recognizer.steps=30")
+    message = bench.refuses("--dataset", pack, "--method", "original", "--set", *wild)
     assert "the loss became" in message
     assert "step" in message
 

@@ -291,7 +291,7 @@ def test_a_file_of_five_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "huge.bin"
     with path.open("wb") as file:
         file.truncate(5 << 30)  # sparse
-    with pytest.raises(DataError, match=r"huge.bin: .* at most 4 GiB, got 5.0 GiB"):
+    with pytest.raises(DataError, match=r"huge.bin: .* at most 4 GiB, got more"):
         bins.read(path)
 
 
@@ -350,10 +350,10 @@ def test_a_missing_file_a_folder_and_an_unreadable_file_are_told(tmp_path: Path)
         Bin(path=tmp_path / "none.bin").open()
     with pytest.raises(DataError, match=r"none\.bin"):
         Bin(path=tmp_path / "none.bin").fingerprint()
-    with pytest.raises(DataError, match="not a file"):
+    with pytest.raises(DataError, match=r"expected a regular file, got a (folder|pipe)"):
         bins.read(tmp_path)
     os.mkfifo(tmp_path / "pipe.bin")
-    with pytest.raises(DataError, match="not a file"):
+    with pytest.raises(DataError, match=r"expected a regular file, got a (folder|pipe)"):
         bins.read(tmp_path / "pipe.bin")
     path = saved(tmp_path, b"N.")
     path.chmod(0)

@@ -132,7 +132,7 @@ def test_what_epsilon_means_for_a_person_is_said() -> None:
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
-        ({"epsilon": 0}, "greater than 0"),
+        ({"epsilon": 0}, "greater than or equal to 0.000001"),
         ({"epsilon": float("inf")}, "finite number"),
         ({"epsilon": float("nan")}, "epsilon"),
         ({"m": 0}, "greater than or equal to 1"),
