@@ -26,6 +26,7 @@ class _Closed(BaseModel):
 class _Layout(BaseModel):
     """What is looked at first: everything else may be another in a newer layout."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
     layout: int
 
 

@@ -69,9 +69,12 @@ class Whole:
                     "the same command again"
                 )
             try:
-                inspect(image, f"{path}, at byte {self._offset[row]}", False)
+                inspect(image, "", False)
             except DataError as error:
-                raise ShardError(f"{error}: no image that a method made; delete {path.stem}.npz beside it") from error
+                raise ShardError(
+                    f"{path}: at byte {self._offset[row]}: expected a face as methods make them, got another image, or "
+                    f"none; delete {path.stem}.npz beside it and run the same command again"
+                ) from error
             yield image
 
 
