@@ -1,11 +1,12 @@
-"""What `bench data verify` answers: what is wrong with a dataset, and digests of it when it is good."""
+"""What `bench data verify` answers: what is wrong with faces and pairs, and digests of them when they are good."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets import cards
@@ -15,58 +16,70 @@ from .progress import Display
 
 if TYPE_CHECKING:
     from ..datasets.check import Report
+    from ..datasets.check_pairs import PairReport
 
 SHOWN = 5
 """How many places of one kind of trouble are listed; --json has all."""
 
 
 def dataset_check(args: argparse.Namespace) -> tuple[str, bool]:
-    """Read every record of a dataset and its verification sets; the report, and whether they can be used as they are.
+    """Read every record of a dataset and its verification sets, or one `.bin` file.
+
+    Returns:
+        The report, and whether the data can be used as they are.
 
     Raises:
         DataError: the files cannot be opened at all, or digests are to be written and it is not possible.
     """
     from ..datasets.check import check
+    from ..datasets.check_pairs import check_pairs
 
-    found = cards.resolve(args.dataset, args.data)
-    counts = (found.card.identities, found.card.images) if found.card else (None, None)
     display = Display(quiet=args.quiet or args.json)
+    alone = Path(args.dataset).expanduser()
+    if alone.suffix == ".bin" and not alone.is_dir():
+        from ..datasets.bin import Bin
+
+        with display.stage(alone.stem, "images") as progress:
+            found = check_pairs(alone.stem, Bin(path=alone), progress=progress)
+        if found.unreadable:
+            raise DataError(found.unreadable)
+        written = _sums([Bin(path=alone)], found.usable) if args.write_sums else []
+        if args.json:
+            content = {"pairs": [asdict(found)], "sums": written, "sound": found.usable}
+            return json.dumps(content, indent=1) + "\n", found.usable
+        return "\n".join([*_pairs_told(found), *_written(written)]) + "\n", found.usable
+    data = cards.resolve(args.dataset, args.data)
+    counts = (data.card.identities, data.card.images) if data.card else (None, None)
     with display.stage("verify", "faces") as progress:
-        seen = check(found.source.open(), card_identities=counts[0], card_images=counts[1], progress=progress)
-    pairs = _pairs(found.pairs, display) if found.root else {}
-    sound = not (seen.undecodable or seen.out_of_range) and (seen.fits_card or not (found.card and found.card.exact))
-    sound = sound and not any(pairs.values())
-    written = _sums(found, sound) if args.write_sums else []
+        seen = check(data.source.open(), card_identities=counts[0], card_images=counts[1], progress=progress)
+    sets = []
+    for name, source in data.pairs.items():
+        with display.stage(name, "images") as progress:
+            sets.append(check_pairs(name, source, progress=progress))
+    faces = not (seen.undecodable or seen.out_of_range or seen.odd_ranges)
+    fits = seen.fits_card or not (data.card and data.card.exact)
+    sound = faces and fits and all(found.usable for found in sets)
+    written = _sums([data.source, *data.pairs.values()], sound) if args.write_sums else []
     if args.json:
-        content = {**asdict(seen), "pairs": pairs, "sums": written, "sound": sound}
+        content = {**asdict(seen), "pairs": [asdict(found) for found in sets], "sums": written, "sound": sound}
         return json.dumps(content, indent=1) + "\n", sound
-    lines = [_told(seen, sound), *(f"verification set {name}: {why or 'good'}" for name, why in pairs.items())]
-    return "\n".join([*lines, *(f"digests written to {path}" for path in written)]) + "\n", sound
+    lines = _told(seen, faces and fits) + [line for found in sets for line in _pairs_told(found)]
+    if not sets:
+        lines.append("no verification set beside the faces: `bench run` needs one (lfw.bin, cfp_fp.bin, agedb_30.bin)")
+    return "\n".join([*lines, *_written(written)]) + "\n", sound
 
 
-def _pairs(sets: Mapping[str, PairSource], display: Display) -> dict[str, str]:
-    """What is wrong with each verification set; nothing where it can be used."""
-    wrong = {}
-    with display.stage("verify", "sets") as progress:
-        for number, (name, source) in enumerate(sets.items(), start=1):
-            try:
-                source.open()
-            except DataError as error:
-                wrong[name] = str(error)
-            else:
-                wrong[name] = ""
-            progress(number, len(sets))
-    return wrong
+def _written(paths: Sequence[str]) -> list[str]:
+    return [f"digests written to {path}" for path in paths]
 
 
-def _sums(found: cards.Resolved, sound: bool) -> list[str]:
+def _sums(sources: Sequence[FaceSource | PairSource], sound: bool) -> list[str]:
     """Write the digests of everything that has none yet."""
     if not sound:
         raise DataError(
             "--write-sums: expected data that are good, got some that are not; `bench data verify` without it says "
             "what is wrong. Digests of damaged data would call them good"
         )
-    sources: list[FaceSource | PairSource] = [found.source, *found.pairs.values()]
     written, taken = [], []
     for source in sources:
         try:
@@ -82,7 +95,7 @@ def _sums(found: cards.Resolved, sound: bool) -> list[str]:
     return written
 
 
-def _told(seen: Report, sound: bool) -> str:
+def _told(seen: Report, sound: bool) -> list[str]:
     """A check as lines, the first of each kind of trouble with its place."""
     lines = [f"{seen.images:,} images of {seen.identities:,} people: {'good' if sound else 'NOT good'}"]
     if not seen.fits_card:
@@ -93,6 +106,12 @@ def _told(seen: Report, sound: bool) -> str:
     if seen.out_of_range:
         lines.append(
             f"labels out of range: {len(seen.out_of_range):,}, of the images {list(seen.out_of_range[:SHOWN])}"
+        )
+    if seen.odd_ranges:
+        lines.append(
+            f"identity records that do not fit the labels: {len(seen.odd_ranges):,}, such as those of the identities "
+            f"{list(seen.odd_ranges[:SHOWN])} (from 0); other tools take images from them: make the pack anew, "
+            "or get it again"
         )
     if seen.duplicates:
         lines.append(
@@ -105,4 +124,22 @@ def _told(seen: Report, sound: bool) -> str:
     for people, says in ((seen.single_image, "one image"), (seen.no_image, "no image")):
         if people:
             lines.append(f"people with {says}: {len(people):,}")
-    return "\n".join(lines)
+    return lines
+
+
+def _pairs_told(found: PairReport) -> list[str]:
+    if found.unreadable:
+        return [f"{found.name}: NOT good: {found.unreadable}"]
+    lines = [
+        f"{found.name}: {found.pairs:,} pairs, {found.genuine:,} genuine and {found.impostors:,} impostor: "
+        + ("good" if found.usable else "NOT good")
+    ]
+    if found.undecodable:
+        lines.append(f"  undecodable images: {len(found.undecodable):,}; --skip-bad does not pass over these")
+        lines += [f"  {bad.reason}" for bad in found.undecodable[:SHOWN]]
+    if found.one_kind:
+        lines.append(
+            f"  folds that hold one kind of pair only: {', '.join(map(str, found.one_kind))} of 10; the usual accuracy "
+            "expects both kinds in every tenth of the pairs: bring them into another order"
+        )
+    return lines

@@ -202,8 +202,8 @@ def _data(command: argparse.ArgumentParser) -> None:
     _data_root(listing)
     listing.add_argument("--json", action="store_true", help="machine-readable")
     listing.set_defaults(do="data_list")
-    verify = actions.add_parser("verify", help="read every record and report what is wrong with it")
-    verify.add_argument("dataset", metavar="NAME|PATH")
+    verify = actions.add_parser("verify", help="read every record and every verification set, and report what is wrong")
+    verify.add_argument("dataset", metavar="NAME|PATH", help="a dataset, or one .bin file")
     verify.add_argument("--json", action="store_true", help="machine-readable")
     verify.add_argument(
         "--write-sums",

@@ -45,6 +45,8 @@ class Report:
     no_image: tuple[int, ...]
     card_identities: int | None
     card_images: int | None
+    odd_ranges: tuple[int, ...] = ()
+    """Of a pack with a record for each identity, those that do not say where exactly one person's faces are."""
 
     @property
     def fits_card(self) -> bool:
@@ -53,8 +55,8 @@ class Report:
 
     @property
     def usable(self) -> bool:
-        """Whether every face can be read and belongs to somebody, and the counts are right."""
-        return self.fits_card and not self.undecodable and not self.out_of_range
+        """Whether every face can be read and belongs to somebody, and counts and ranges are right."""
+        return self.fits_card and not (self.undecodable or self.out_of_range or self.odd_ranges)
 
     @property
     def repeated(self) -> int:
@@ -103,7 +105,28 @@ def check(
         no_image=tuple(np.flatnonzero(sizes == 0).tolist()),
         card_identities=card_identities,
         card_images=card_images,
+        odd_ranges=_odd_ranges(getattr(faces, "ranges", None), labels, sizes),
     )
+
+
+def _odd_ranges(
+    ranges: NDArray[np.float32] | None, labels: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> tuple[int, ...]:
+    """The identity records, from 0, that are not [first, end) of all faces of one person, as numbers of records."""
+    if ranges is None or not len(ranges):
+        return ()
+    with np.errstate(invalid="ignore"):  # NaN is no whole number
+        whole = (ranges == np.floor(ranges)) & (ranges >= 1) & (ranges <= np.float32(len(labels) + 1))
+    good = whole.all(axis=1)
+    bounds = np.where(whole, ranges, 1).astype(np.int64).clip(1, len(labels) + 1) - 1  # face i is record i + 1
+    first, end = bounds[:, 0], bounds[:, 1]
+    good &= first <= end
+    changes = np.concatenate([[0], np.cumsum(labels[1:] != labels[:-1]), [0]])
+    some = good & (first < end)
+    starts, last = first.clip(max=len(labels) - 1), (end - 1).clip(0)
+    one = changes[starts] == changes[last]  # nobody else in between
+    good &= ~some | (one & (sizes[labels[starts].clip(0, len(sizes) - 1)] == end - first))
+    return tuple(np.flatnonzero(~good).tolist())
 
 
 class _Part(NamedTuple):

@@ -61,6 +61,9 @@ class Pack:
                 f"{root / 'property'}: expected faces of {SIZE}x{SIZE} pixels, got {shape[1]}x{shape[0]}; align "
                 "and crop the faces first, or set resize=true if they are aligned squares"
             )
+        self.ranges: NDArray[np.float32] | None = None
+        """[identities, 2], the first record of each person and the one after the last, as the identity records have it;
+        None where there are none."""
         self._map = _map(self.path)
         self._size = len(self._map)
         self._read_headers(root / "train.idx")
@@ -96,6 +99,7 @@ class Pack:
         bare = (flag == 2) & (length == HEADER.size + 8)  # two numbers and no image
         if bare[0]:
             faces = np.flatnonzero(~bare)
+            self.ranges = _pairs(words, at[bare][1:])
             self._check_counts(words[int(at[0]) + 8 : int(at[0]) + 10].view("<f4"), len(faces), bare)
         if not len(faces):
             raise DataError(f"{self.path}: expected faces, got none; {AGAIN}")
@@ -215,6 +219,12 @@ def read_property(root: Path) -> tuple[int, tuple[int, int]]:
     ):
         raise DataError(f"{path}: expected one line `identities,112,112`, got {text[:50]!r}; correct it by hand")
     return int(fields[0]), (int(fields[1]), int(fields[2]))
+
+
+def _pairs(words: NDArray[np.uint32], at: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[N, 2], the two numbers of records without an image that begin at the words `at`."""
+    places = np.minimum(at[:, None] + 8 + np.arange(2), len(words) - 1)
+    return words[places].view("<f4")
 
 
 def _map(path: Path) -> mmap.mmap:

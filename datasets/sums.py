@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .base import DataError
+from .regular import open_regular
 
 SUM = 16
 """Bytes of a digest: 128 bits, equal by accident once in 1e38."""
@@ -32,7 +33,7 @@ class SumsThereError(DataError):
 
 
 class _Header(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     sums: Literal[1] = 1
     """Of the layout."""
@@ -107,7 +108,7 @@ def load(path: Path, records: int) -> Sums | None:
         DataError: the file cannot be read, is damaged, or is another dataset's.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             first = file.readline(_LONGEST)
     except FileNotFoundError:
         return None
