@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..datasets.regular import open_regular
 from .job import DeployError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def read(path: Path) -> bytes:
         DeployError: it is missing, no key, or can be read by others.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             mode, text = os.fstat(file.fileno()).st_mode, file.read(_MOST)
     except OSError as error:
         raise DeployError(f"--key {path}: cannot be read ({error.strerror or error}); check the path") from error

@@ -224,7 +224,8 @@ def read_property(root: Path) -> tuple[int, tuple[int, int]]:
 def _pairs(words: NDArray[np.uint32], at: NDArray[np.int64]) -> NDArray[np.float32]:
     """[N, 2], the two numbers of records without an image that begin at the words `at`."""
     places = np.minimum(at[:, None] + 8 + np.arange(2), len(words) - 1)
-    return words[places].view("<f4")
+    ranges: NDArray[np.float32] = words[places].view("<f4")
+    return ranges
 
 
 def _map(path: Path) -> mmap.mmap:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -23,7 +23,7 @@ LARGEST = 1 << 40
 """One TiB: no pack, no weights and no image file is larger."""
 
 
-def open_regular(path: Path, *, most: int = LARGEST) -> BinaryIO:
+def open_regular(path: Path, *, most: int = LARGEST) -> BufferedReader:
     """Open a file, or what a link to one leads to, for reading bytes.
 
     Args:

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from facebench.datasets.synthetic import Synthetic
 from numpy.typing import NDArray
 
 PEOPLE, IMAGES, SIZE = 4, 3, 6
-Index = dict[str, NDArray[np.generic]]
+Index = dict[str, NDArray[Any]]
 
 
 class Made:
@@ -86,7 +87,7 @@ FORGED: dict[str, tuple[Callable[[Index], Index], str]] = {
 }  # fmt: skip
 
 
-def _moved(size: NDArray[np.generic]) -> NDArray[np.generic]:
+def _moved(size: NDArray[Any]) -> NDArray[Any]:
     """Sizes of which one is below zero, with the same sum."""
     moved = size.copy()
     moved[0], moved[1] = -1, moved[1] + moved[0] + 1

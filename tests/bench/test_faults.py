@@ -13,10 +13,11 @@ from typing import Any
 import facebench
 import pytest
 import torch
-from facebench.bench import audit, cli, trouble
+from facebench.bench import audit, cli
 from facebench.bench.cli import main
 from facebench.bench.outofmemory import OutOfMemory, lacks_memory, of_stage
 from facebench.bench.recognizer import Recognizer
+from facebench.bench.recomputed import from_store
 from facebench.bench.store import Store, StoreError
 from facebench.bench.trouble import explained
 from facebench.methods.base import Method
@@ -106,7 +107,7 @@ def test_a_zero_byte_in_an_option_is_refused(capsys: pytest.CaptureFixture[str],
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 @pytest.mark.parametrize("where", ["attack.embedder", "judges", "groups", "experiment", "recipe", "record", "baseline",
-                                   "fitted", "people"])  # fmt: skip
+                                   "fitted", "people", "key"])  # fmt: skip
 def test_nothing_that_is_no_file_is_waited_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, where: str
 ) -> None:
@@ -129,6 +130,7 @@ def test_nothing_that_is_no_file_is_waited_for(
         "record": [*privatize, "noise", "--record", str(odd)],
         "baseline": ["check", "--baseline", str(odd)],
         "fitted": [*privatize, "facemae", "--fitted", str(odd)],
+        "key": [*privatize, "noise", "--key", str(odd)],
         "people": [*dry, "--set", f"people_of={{lfw: {odd}}}"],
     }[where]
     code, said = run(capsys, *options)
@@ -210,7 +212,7 @@ def _disk(**values: int) -> Any:
 
 def test_a_disk_without_room_for_files_is_told_from_a_full_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "a" / "b"))
-    monkeypatch.setattr(trouble.os, "statvfs", _disk(f_favail=0))
+    monkeypatch.setattr(os, "statvfs", _disk(f_favail=0))
     said = explained(full)
     assert "can hold no more files (no inodes are left of 65,536, though 53 MB are free)" in said
     assert "the disk is full" not in said
@@ -220,9 +222,9 @@ def test_a_disk_without_room_for_files_is_told_from_a_full_one(monkeypatch: pyte
 
     with pytest.raises(StoreError, match=r"stage train in .*: the disk can hold no more files"):
         Store(tmp_path).stage("train", {}, make)
-    monkeypatch.setattr(trouble.os, "statvfs", _disk())
+    monkeypatch.setattr(os, "statvfs", _disk())
     assert "the disk is full (No space left on device; 53 MB free)" in explained(full)
-    monkeypatch.setattr(trouble.os, "statvfs", _disk(f_files=0, f_favail=0))  # btrfs counts none
+    monkeypatch.setattr(os, "statvfs", _disk(f_files=0, f_favail=0))  # btrfs counts none
     assert "the disk is full" in explained(full)
     assert "your share of the disk is used up" in explained(OSError(errno.EDQUOT, "Disk quota exceeded", "/x"))
 
@@ -233,14 +235,14 @@ def test_one_bad_record_spoils_no_other(
     for seed in range(3):
         results.write(record("noise", seed=seed), tmp_path / "records")
     names = sorted(path.stem for path in (tmp_path / "records").glob("*.json"))
-    honest = audit.from_store
+    honest = from_store
 
-    def from_store(made: Any, store: Store) -> Any:
+    def failing(made: Any, store: Store) -> Any:
         if made.name == names[1]:
             raise KeyError("nobody foresaw this")
         return honest(made, store)
 
-    monkeypatch.setattr(audit, "from_store", from_store)
+    monkeypatch.setattr(audit, "from_store", failing)
     code, said = run(capsys, "report", "--verify", "--store", tmp_path, "--format", "json")
     assert code == 1
     found = {verdict["name"]: verdict["findings"] for verdict in json.loads(said)}

@@ -150,7 +150,7 @@ def test_an_error_that_nobody_foresaw_is_told_of_the_file(monkeypatch: pytest.Mo
     def make(arguments: object) -> None:
         raise error
 
-    monkeypatch.setitem(unpickle.GLOBALS, ("builtins", "bytes"), pickled.Global("bytes", make))
+    monkeypatch.setitem(pickled.GLOBALS, ("builtins", "bytes"), pickled.Global("bytes", make))
     with pytest.raises(DataError, match=f"set: .*at byte 17.*{type(error).__name__}"):
         unpickle.unpickle(b"cbuiltins\nbytes\n)R.", where="set")
 

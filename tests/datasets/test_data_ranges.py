@@ -1,6 +1,7 @@
 """A pack's identity records, which other tools find people's images by, say what the labels say."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from facebench.bench.cli import main
@@ -47,12 +48,12 @@ def test_a_pack_that_we_write_fits_its_labels(tmp_path: Path) -> None:
     with RecordIOWriter(tmp_path, 3) as made:
         for image, label in zip(FACES, LABELS, strict=True):
             made.add(image, label)
-    opened = RecordIO(root=tmp_path).open()
+    opened: Any = RecordIO(root=tmp_path).open()
     assert opened.ranges.tolist() == [list(pair) for pair in RIGHT]
     assert check(opened).odd_ranges == ()
 
 
 def test_a_pack_without_identity_records_has_nothing_to_compare(tmp_path: Path) -> None:
-    opened = RecordIO(root=store(tmp_path / "plain", plain_records())).open()
+    opened: Any = RecordIO(root=store(tmp_path / "plain", plain_records())).open()
     assert opened.ranges is None
     assert check(opened).odd_ranges == ()
