@@ -94,10 +94,10 @@ def array(raw: object, *, dtype: object, shape: object) -> NDArray[Any]:
     """
     if not (isinstance(raw, bytes | bytearray) and isinstance(dtype, Dtype) and type(shape) is tuple):
         raise Unfit("a numpy array of objects", "an array of bytes or flags")
-    kind = np.dtype(dtype.order.replace("|", "=") + dtype.code)
-    if len(shape) != 1 or type(shape[0]) is not int or shape[0] * kind.itemsize != len(raw):
+    numbers = np.dtype(dtype.order.replace("|", "=") + dtype.code)
+    if len(shape) != 1 or type(shape[0]) is not int or shape[0] * numbers.itemsize != len(raw):
         raise Unfit(f"a numpy array whose shape does not fit its {len(raw):,} bytes", "one dimension")
-    return np.frombuffer(raw, dtype=kind)
+    return np.frombuffer(raw, dtype=numbers)
 
 
 def _latin(value: object, coding: object) -> bytes:
@@ -157,6 +157,11 @@ def _frombuffer(arguments: Arguments) -> Array:
     if len(arguments) != 4:
         raise Unfit("a numpy array without its shape", "an array of bytes or flags")
     return Array(array(arguments[0], dtype=arguments[1], shape=arguments[2]))
+
+
+def kind(value: object) -> str:
+    """What a value is, for messages."""
+    return value.name if isinstance(value, Global) else type(value).__name__.lower()
 
 
 _NDARRAY = Global("numpy.ndarray", None)

@@ -3,8 +3,7 @@
 Python's own unpickler imports and calls what the file names. Here the few opcodes that a pair (list of
 encoded images, list of flags) needs are interpreted, in every protocol and from Python 2 as well as 3;
 `pickled` re-makes the few functions that writers spell bytes and numbers by; all else is refused.
-Work and memory are bounded by the file's own size: a step looks at what it was given on the stack and at a few values
-below, never at all of a value that other steps can name again.
+Work and memory follow the file's size: no step looks at all of a value that other steps can name again.
 
 Source: `Lib/pickletools.py` of CPython, which documents every opcode.
 """
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import DataError
-from .pickled import GLOBALS, Array, Dtype, Global, Unfit, unescape
+from .pickled import GLOBALS, Array, Dtype, Global, Unfit, kind, unescape
 
 MAX_STEPS = 5_000_000
 """Opcodes read before giving up; a set of 6,000 pairs takes 20,000 to 150,000."""
@@ -47,11 +46,11 @@ def unpickle(data: bytes, *, where: str) -> tuple[Part, Part]:
     machine = _Machine(data, where)
     try:
         return machine.pair(machine.run())
-    except Unfit as error:
-        machine.fail(error.got, error.expected)
+    except (DataError, Unfit) as error:
+        if isinstance(error, Unfit):
+            machine.fail(error.got, error.expected)
+        raise
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         machine.fail(
             f"values that do not belong together ({type(error).__name__}: {error!s:.80})", "a verification set"
         )
@@ -92,11 +91,12 @@ class _Machine:
 
     def pair(self, root: Any) -> tuple[Part, Part]:
         if type(root) is not tuple or len(root) != 2:
-            self.fail(f"the pickle holds a {_kind(root)}", "a pair (list of images, list of flags)")
+            self.fail(f"the pickle holds a {kind(root)}", "a pair (list of images, list of flags)")
         images, flags = (self.settle(part) for part in root)
         if not (isinstance(images, list | np.ndarray) and isinstance(flags, list | np.ndarray)):
             self.fail("a pair of something else than lists", "a pair (list of images, list of flags)")
-        return self.settle_all(images), self.settle_all(flags)
+        settled = [[self.settle(item) for item in part] if isinstance(part, list) else part for part in (images, flags)]
+        return settled[0], settled[1]
 
     def settle(self, value: Any) -> Any:
         if not isinstance(value, Array):
@@ -104,9 +104,6 @@ class _Machine:
         if value.value is None:
             self.fail("a numpy array that was never filled", "an array of bytes or flags")
         return value.value
-
-    def settle_all(self, part: Part) -> Part:
-        return [self.settle(item) for item in part] if isinstance(part, list) else part
 
     def fail(self, got: str, expected: str) -> NoReturn:
         raise DataError(
@@ -122,8 +119,7 @@ class _Machine:
         return self.data[self.at - count : self.at]
 
     def number(self, layout: str) -> int:
-        value: int = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
-        return value
+        return int(struct.unpack(layout, self.take(struct.calcsize(layout)))[0])
 
     def line(self) -> bytes:
         end = self.data.find(b"\n", self.at)
@@ -185,7 +181,7 @@ class _Machine:
             self.fail("items are added to what is no list", "a well-formed pickle")
         for item in items:
             if type(item) not in _ITEMS:
-                self.fail(f"a {_kind(item)} in a list", "images (bytes) or flags (booleans) in a flat list")
+                self.fail(f"a {kind(item)} in a list", "images (bytes) or flags (booleans) in a flat list")
         self.stack[-1].extend(items)
 
     def put(self, key: int) -> None:
@@ -203,14 +199,15 @@ class _Machine:
     def name(self, module: object, name: object) -> None:
         found = GLOBALS.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
         if found is None:
-            asked = f"{str(module)[:40]}.{str(name)[:40]}"
-            self.fail(f"the pickle asks for {asked!a}", "names of bytes and numpy numbers only")
+            self.fail(
+                f"the pickle asks for {f'{module!s:.40}.{name!s:.40}'!a}", "names of bytes and numpy numbers only"
+            )
         self.push(found)
 
     def call(self) -> None:
         function, arguments = self.pop_many(2)
         if type(function) is not Global or function.make is None or type(arguments) is not tuple:
-            self.fail(f"the pickle calls a {_kind(function)}", "names of bytes and numpy numbers only")
+            self.fail(f"the pickle calls a {kind(function)}", "names of bytes and numpy numbers only")
         made = function.make(arguments)
         if isinstance(made, bytes | bytearray):
             self.account(len(made))
@@ -221,22 +218,17 @@ class _Machine:
     def build(self) -> None:
         target, state = self.pop_many(2)
         if not isinstance(target, Dtype | Array) or type(state) is not tuple:
-            self.fail(f"the pickle sets the state of a {_kind(target)}", "only of numpy arrays")
+            self.fail(f"the pickle sets the state of a {kind(target)}", "only of numpy arrays")
         target.build(state)
         if isinstance(target, Array) and target.value is not None:
             self.account(target.value.nbytes)
         self.push(target)
 
     def account(self, size: int) -> None:
-        # one large value could be referred to and copied again and again; honest writers copy a value at most
-        # thrice (text to bytes, bytes to bytearray, bytes to array)
+        # honest writers copy a value at most thrice (text to bytes, bytes to bytearray, bytes to array)
         self.made += size
         if self.made > 3 * len(self.data):
             self.fail("values much larger than the whole file", "each image written once")
-
-
-def _kind(value: object) -> str:
-    return value.name if isinstance(value, Global) else type(value).__name__.lower()
 
 
 def _integer(machine: _Machine) -> None:
@@ -258,8 +250,7 @@ def _protocol(machine: _Machine) -> None:
 
 
 def _frame(machine: _Machine) -> None:
-    size, left = machine.number("<Q"), len(machine.data) - machine.at
-    if size > left:
+    if (size := machine.number("<Q")) > (left := len(machine.data) - machine.at):
         machine.fail(f"a frame of {size:,} bytes is announced where {left:,} are left", "a complete pickle")
 
 
