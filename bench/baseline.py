@@ -75,6 +75,8 @@ class Entry(_Closed):
     seed: int
     precision: str = ""
     """In which arithmetic its networks were trained, see `RunRecord.arithmetic`; empty where that is not known."""
+    metric_versions: dict[str, int] = {}
+    """Of the metrics; an older baseline has none, and its metrics are of version 1."""
     scores: Annotated[tuple[Kept, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -10,9 +10,11 @@ from pathlib import Path
 from statistics import fmean
 
 from ..reports import leaderboard
+from ..reports.compared import needs_more_seeds
 from ..reports.leaderboard import Group, Row
 from ..reports.marks import newest
 from ..reports.record import Measure, RunRecord, Score
+from ..reports.versions import metric_version, newest_metrics
 from . import samples
 from .difference import Difference, of_seed, over_seeds
 from .holm import holm
@@ -46,14 +48,16 @@ class Line:
     by_seed: tuple[Difference, ...]
     """One a seed, in the order of `seeds`."""
     unreliable: bool
-    """Whether a record of either was marked, failed a sanity bound of this side, or was attacked by an earlier version
-    of the attack than others; then nothing is decided."""
+    """Whether a record of either was marked, failed a sanity bound of this side, or is of an earlier version of the
+    attack or of the metric than others; then nothing is decided."""
     adjusted: float | None = None
     """The p-value by Holm's method, over all lines of the table that have one."""
 
     @property
     def better(self) -> str:
-        """The method that is better, by the adjusted p-value; empty where that is not decided."""
+        """The method that is better, by the adjusted p-value; empty where that is not decided, as by one seed."""
+        if needs_more_seeds(len(self.seeds), "better"):
+            return ""
         if self.unreliable or self.adjusted is None or self.adjusted >= ALPHA or not self.difference.value:
             return ""
         return self.first if (self.difference.value > 0) == (self.measure.better == "higher") else self.second
@@ -161,6 +165,13 @@ def _table(group: Group, pairs: Sequence[tuple[Row, Row]], kept: _Kept) -> Table
             f"{len(found) - len(tested)} of {len(found)} comparisons have no p-value: for want of kept trials (or of "
             "people to resample) they show how far apart the two intervals are, and decide nothing"
         )
+    single = sum(needs_more_seeds(len(line.seeds), "better") != "" for line in found)
+    if single:
+        notes.append(
+            f"{single} of {len(found)} comparisons are of one seed: their p-values are about one training of each "
+            "method, and training again may change more; no method is called better until there are two seeds, or "
+            "rather three"
+        )
     shown = {row.label: row for pair in pairs for row in pair}
     notes += [f"{label} is unreliable: {reason}" for label, row in shown.items() for reason in row.reasons]
     notes += [f"{label} is incomplete: {lacking}" for label, row in shown.items() for lacking in row.missing]
@@ -176,7 +187,8 @@ def _table(group: Group, pairs: Sequence[tuple[Row, Row]], kept: _Kept) -> Table
 
 def _lines(group: Group, one: Row, other: Row, kept: _Kept) -> Iterator[Line]:
     first, second = ({record.seed: record for record in row.records} for row in (one, other))
-    versions = newest([record for row in group.rows for record in row.records])
+    everybody = [record for row in group.rows for record in row.records]
+    versions, metrics = newest(everybody), newest_metrics(everybody)
     for on, measure in group.columns:
         if measure.unit != "share":
             continue
@@ -196,7 +208,9 @@ def _lines(group: Group, one: Row, other: Row, kept: _Kept) -> Iterator[Line]:
             measure, on, one.label, other.label, (values[0], values[1]),
             min(score.n for pair in scored.values() for score in pair), tuple(scored), over_seeds(by_seed), by_seed,
             any(
-                _flawed(records[seed], measure) or records[seed].versions.get(on, 0) < versions.get(on, 0)
+                _flawed(records[seed], measure)
+                or records[seed].versions.get(on, 0) < versions.get(on, 0)
+                or metric_version(records[seed].metric_versions, measure.name) < metric_version(metrics, measure.name)
                 for records in (first, second)
                 for seed in scored
             ),

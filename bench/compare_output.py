@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..reports import as_csv, as_markdown
+from ..reports.compared import needs_more_seeds
 from ..reports.tables import code, number
 from .gate_output import tame
 from .show import text
@@ -16,6 +17,8 @@ from .show import text
 if TYPE_CHECKING:
     from .compare import Line, Table
 
+ALPHA = 0.05
+"""As that of `compare`, which takes longer to load."""
 COLUMNS = ("first", "second", "measure", "on", "first's", "second's", "difference", "95 % interval", "p", "p (Holm)",
            "better", "n")  # fmt: skip
 WORDS = {0, 1, 2, 3, 10}
@@ -23,7 +26,8 @@ WORDS = {0, 1, 2, 3, 10}
 LEGEND = (
     "Values in %, differences in percentage points, the first's less the second's, over the seeds that both have. p: "
     "accuracy by McNemar's test, leakage by a bootstrap over people, several seeds by Student's t. Holm: adjusted for "
-    "all comparisons of the table; below 0.05 one of the two is called better. n: trials, seeds x trials of each."
+    "all comparisons of the table; below 0.05 one of the two is called better, from two seeds on. n: trials, seeds x "
+    "trials of each."
 )
 HEAD = ("dataset", "recipe", "recipe_hash", "data_hash", "first", "second", "side", "measure", "on", "seed",
         "value_first", "value_second", "difference", "low", "high", "p", "p_holm", "better", "unreliable", "how",
@@ -125,9 +129,17 @@ def _cells(line: Line) -> list[str]:
         "-" if ends is None else f"{100 * ends[0]:+.2f} to {100 * ends[1]:+.2f}",
         _p(each.p),
         _p(line.adjusted),
-        "unreliable" if line.unreliable else line.better or "-",
+        _decided(line),
         (f"{len(line.seeds)} x " if len(line.seeds) > 1 else "") + f"{line.n:,}",
     ]
+
+
+def _decided(line: Line) -> str:
+    if line.unreliable:
+        return "unreliable"
+    if needs_more_seeds(len(line.seeds), "better") and line.adjusted is not None and line.adjusted < ALPHA:
+        return "needs more seeds"
+    return line.better or "-"
 
 
 def _p(value: float | None) -> str:

@@ -32,6 +32,8 @@ class Difference:
     """[N], from -1 to 1, of every pair, which are the same in all seeds; None of probes, which are not."""
     variance: float | None = None
     """Of `value`, by resampling people."""
+    spread: float = 1.0
+    """How many times the variance of independent pairs that of `trials` is."""
 
 
 def of_seed(first: Score, second: Score, trials: tuple[Trials | None, Trials | None]) -> Difference:
@@ -52,9 +54,12 @@ def of_seed(first: Score, second: Score, trials: tuple[Trials | None, Trials | N
     steps = one.hit.astype(np.float64) - other.hit
     value = float(steps.mean())
     if one.person is None:
-        tested = paired.mcnemar(int((steps < 0).sum()), int((steps > 0).sum()))
-        middle, half = _smoothed(steps), NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(_variance(steps))
-        return Difference(value, middle - half, middle + half, tested.p, tested.says.partition(":")[0], steps)
+        spread = max(one.spread, other.spread)
+        tested = paired.mcnemar(int((steps < 0).sum()), int((steps > 0).sum()), spread=spread)
+        middle, half = _smoothed(steps), NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(spread * _variance(steps))
+        return Difference(
+            value, middle - half, middle + half, tested.p, tested.says.partition(":")[0], steps, spread=spread
+        )
     means, people = paired.resampled(steps, one.person), len(np.unique(one.person))
     low, high = paired.percentiles(means, people, LEVEL)
     p, how = paired.two_sided(means, people), f"bootstrap over {people:,} people"
@@ -127,5 +132,5 @@ def _within(seeds: Sequence[Difference]) -> float:
     steps = [each.trials for each in seeds if each.trials is not None]
     if len(steps) == len(seeds):
         mean: NDArray[np.float64] = np.mean(steps, axis=0)
-        return _variance(mean)
+        return max(each.spread for each in seeds) * _variance(mean)
     return sum(each.variance or 0.0 for each in seeds) / len(seeds) ** 2

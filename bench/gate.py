@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ..reports.record import RunRecord
+from ..reports.versions import metric_version
 from .baseline import Baseline, Entry, Kept
 from .pairing import Match, match
 from .samples import Trials, trials, unpack
@@ -101,7 +102,8 @@ def _compared(
             continue
         record = by_seed[entry.seed]
         for kept in entry.scores:
-            yield _one(baseline, entry, kept, record, store, found.note, warnings)
+            trained = [same.value for other in entries if (same := other.score(kept.measure, kept.on))]
+            yield _one(baseline, entry, kept, record, store, found.note, warnings, trained)
         warnings += _new(baseline, [entry], record)
     extra = sorted(set(by_seed) - {entry.seed for entry in entries})
     if extra:
@@ -109,21 +111,41 @@ def _compared(
 
 
 def _one(
-    baseline: Baseline, entry: Entry, kept: Kept, record: RunRecord, store: Path, note: str, warnings: list[str]
+    baseline: Baseline,
+    entry: Entry,
+    kept: Kept,
+    record: RunRecord,
+    store: Path,
+    note: str,
+    warnings: list[str],
+    trained: Sequence[float],
 ) -> Finding:
     gated, score = baseline.measures[kept.measure], record.score(kept.measure, kept.on)
     problem = unmeasured(record, score, gated, baseline.waived, kept.on)
     place = (entry.method, str(entry.seed), kept.measure, kept.on)
     if problem or score is None:
         return Finding(*place, "not-measured", problem, kept.value, None, gated.tolerance, gated.unit)
+    if problem := _other_metric(entry, record, kept.measure):
+        return Finding(*place, "not-comparable", problem, kept.value, None, gated.tolerance, gated.unit)
     both: tuple[Trials, Trials] | None = None
     if before := unpack(kept):
         now, problem = trials(record, score, store)
         both = (before, now) if now else None
         if problem:
             warnings.append(f"{record.name}: {kept.measure} on {kept.on}: compared by intervals, because {problem}")
-    verdict, why = judge(gated, [kept], [score], both)
+    verdict, why = judge(gated, [kept], [score], both, trained=trained)
     return Finding(*place, verdict, _joined(note, why), kept.value, score.value, gated.tolerance, gated.unit)
+
+
+def _other_metric(entry: Entry, record: RunRecord, measure: str) -> str:
+    """Why a number of the baseline is of another kind than the record's; empty where it is not."""
+    before, now = metric_version(entry.metric_versions, measure), metric_version(record.metric_versions, measure)
+    if before == now:
+        return ""
+    return (
+        f"version {before} of the metric made the baseline's {measure}, version {now} the record's; make the baseline "
+        "anew with --update"
+    )
 
 
 def _other_seeds(
@@ -146,6 +168,9 @@ def _other_seeds(
         place = (entries[0].method, seeds, measure, on)
         if problems or not now:
             yield Finding(*place, "not-measured", "; ".join(problems), old, None, gated.tolerance, gated.unit)
+            continue
+        if problem := next((p for r in records if (p := _other_metric(entries[0], r, measure))), ""):
+            yield Finding(*place, "not-comparable", problem, old, None, gated.tolerance, gated.unit)
             continue
         verdict, why = judge(gated, before, now, other_seeds=True)
         mean = sum(score.value or 0.0 for score in now) / len(now)

@@ -151,7 +151,7 @@ def leak_by_group(attacked: Attacked, column: Column, score: Score) -> Iterator[
         bounds: tuple[Interval, ...] = ()
         note = _few(n)
         if n >= LEAST:
-            bounds = clustered(hit, person, seed=attacked.seed)
+            bounds = clustered(hit, person)
             if people < FEW_PEOPLE:
                 note = f"{people} people: with fewer than {FEW_PEOPLE} the interval is too narrow"
         value = score.model_copy(

@@ -23,6 +23,8 @@ from .judge import Embed
 from .verify import ScoresError
 
 KEPT = "identified.npz"
+VERSION = 2
+"""Raised when the same ranks give another score or interval."""
 ON = "hold-out"
 _DRAW = 20
 """Number of this draw of faces, beside the run's seed; the attacks' draws have others."""
@@ -67,7 +69,7 @@ def identify(embed: Embed, faces: Faces, out: Path, *, seed: int, progress: Prog
 
 
 def score(folder: Path) -> Score:
-    """Rank-1 identification from what `identify` kept, with an interval by resampling people.
+    """Rank-1 identification from what `identify` kept, with an interval over people.
 
     Raises:
         ScoresError: it is missing or damaged.
@@ -76,7 +78,7 @@ def score(folder: Path) -> Score:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             found, failed, person = (kept[name] for name in ("found", "failed", "person"))
-            gallery, seed = int(kept["gallery"]), int(kept["seed"])
+            gallery = int(kept["gallery"])
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ScoresError(f"{path}: cannot be read ({error}); run again with --force identify") from error
     detail: dict[str, float | None] = {"gallery": gallery, "people": len(np.unique(person))}
@@ -91,7 +93,7 @@ def score(folder: Path) -> Score:
         on=ON,
         value=float(found.mean()),
         n=len(found),
-        intervals=clustered(found, person, seed=seed),
+        intervals=clustered(found, person),
         chance=1 / gallery,
         detail={**detail, "failures": int(failed.sum())},
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..reports.record import RunRecord, Score
 from .baseline import Baseline, BaselineError, Entry, Gated, Kept
-from .samples import pack, trials
+from .samples import MEAN_OF_FOLDS, pack, trials
 from .tolerances import DEFAULT, SIDES, applied
 
 
@@ -61,6 +61,7 @@ def make(
                 data_hash=record.data_hash,
                 seed=record.seed,
                 precision=record.arithmetic,
+                metric_versions=record.metric_versions,
                 scores=tuple(_kept(record, score, store, told) for score in measured),
             )
         )
@@ -126,6 +127,8 @@ def _kept(record: RunRecord, score: Score, store: Path, told: list[str]) -> Kept
     found, problem = trials(record, score, store)
     if problem:
         told.append(f"{record.name}: {score.measure.name} on {score.on} is kept without its trials, because {problem}")
+    if found and abs(float(found.hit.mean()) - (score.value or 0.0)) > MEAN_OF_FOLDS / score.n:
+        found = None  # a mean over official folds of unequal size is no count
     packed, people = pack(found)
     first = score.intervals[0] if score.intervals else None
     return Kept(

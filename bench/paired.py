@@ -46,7 +46,8 @@ def test(before: Trials, now: Trials) -> Tested | None:
     if unlike(before, now):
         return None
     if now.person is None:
-        return mcnemar(int((before.hit & ~now.hit).sum()), int((~before.hit & now.hit).sum()))
+        lost, won = int((before.hit & ~now.hit).sum()), int((~before.hit & now.hit).sum())
+        return mcnemar(lost, won, spread=max(before.spread, now.spread))
     return bootstrap(now.hit.astype(np.float64) - before.hit.astype(np.float64), now.person)
 
 
@@ -62,20 +63,24 @@ def unlike(one: Trials, other: Trials) -> str:
     return f"too few people to resample: {people}, expected {FEW_PEOPLE}" if people < FEW_PEOPLE else ""
 
 
-def mcnemar(lost: int, won: int) -> Tested:
+def mcnemar(lost: int, won: int, *, spread: float = 1.0) -> Tested:
     """McNemar's test: exact with fewer than 25 discordant pairs, else chi-square with continuity correction.
 
     Args:
         lost: trials that came out before and do not now.
         won: trials that come out now and did not before.
+        spread: how many times as large as that of independent trials the variance of the difference is; the normal
+            quantile of the p-value is divided by its root.
     """
-    from scipy.stats import binomtest, chi2
+    from scipy.stats import binomtest, chi2, norm
 
     discordant = lost + won
     if discordant < FEW_DISCORDANT:
         kind, p = "exact", float(binomtest(lost, discordant).pvalue) if discordant else 1.0
     else:
         kind, p = "chi-square", float(chi2.sf((abs(lost - won) - 1) ** 2 / discordant, 1))
+    if spread != 1 and p > 0:
+        p = min(1.0, 2 * float(norm.sf(norm.isf(p / 2) / math.sqrt(spread))))
     return Tested(p < ALPHA, f"McNemar ({kind}) on {lost} lost and {won} won: p = {p:.2g}", p)
 
 

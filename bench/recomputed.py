@@ -13,6 +13,7 @@ from typing import Any
 
 from ..reports.record import RunRecord, Score
 from ..reports.sanity import CLOSE
+from ..reports.versions import IDENTIFICATION, metric_of, metric_version
 from . import identification, verify
 from .arithmetic import USUAL
 from .attacks.base import Attack, AttackError
@@ -44,6 +45,8 @@ class Recomputed:
     """Stages that are not there, so that nothing was made from them."""
     unknown: list[str] = field(default_factory=list)
     """What could not be made again, and why."""
+    earlier: set[tuple[str, str]] = field(default_factory=set)
+    """Scores of an earlier version of their metric, by measure and what it was measured on."""
 
 
 def own_content(record: RunRecord) -> Iterator[str]:
@@ -66,7 +69,7 @@ def own_content(record: RunRecord) -> Iterator[str]:
         yield f"name: expected {name} of its content, got {record.name[:200]}"
     passed = {check.name: check.passed for check in record.checks}
     for check in (
-        judge_on_clear_pairs(record.judge.get("clear", {})),
+        judge_on_clear_pairs(record.judge.get("clear", {}), record.judge.get("blind", ())),
         *bounds(record.method, record.scores),
         *control_bounds(record.scores),
         *adaptive_bounds(record.method, record.scores, _adaptive(record)),
@@ -107,12 +110,12 @@ def from_store(record: RunRecord, store: Store) -> Recomputed:
         try:
             if group == "verify":
                 kept = verify.read(path)
-                made += [metric(kept, on)[0] for metric in _plugins(record, Metric, "metrics")]
+                made += _current(record, [metric(kept, on)[0] for metric in _plugins(record, Metric, "metrics")], out)
             elif group == "identify":
-                made.append(identification.score(path))
+                made += _current(record, [identification.score(path)], out)
             elif group == "attack":
                 made += _attacked(record, on, path, out)
-            elif group == "clear":
+            elif group == "clear" and metric_version(record.metric_versions, "accuracy") == Accuracy.version:
                 again = Accuracy()(verify.read(path), on)[0].value
                 got = record.judge.get("clear", {}).get(on)
                 if not _close(again, got):
@@ -123,6 +126,24 @@ def from_store(record: RunRecord, store: Store) -> Recomputed:
             out.findings.append(f"{name}: {error}")
     out.findings += _compare(record, made, out)
     return out
+
+
+def _current(record: RunRecord, made: list[Score], out: Recomputed) -> list[Score]:
+    """Those of the scores whose metric made the record's, too, in this version; of the others the reader is told."""
+    now = {**{name_of(metric, Metric): metric.version for metric in _plugins(record, Metric, "metrics")},
+           IDENTIFICATION: identification.VERSION}  # fmt: skip
+    same = []
+    for score in made:
+        name = metric_of(score.measure.name)
+        by, this = metric_version(record.metric_versions, score), now.get(name, 1)
+        if by == this:
+            same.append(score)
+            continue
+        out.earlier.add((score.measure.name, score.on))
+        out.unknown.append(
+            f"{score.measure.name} on {score.on}: made by version {by} of the metric, and this is version {this}"
+        )
+    return same
 
 
 def _stages(record: RunRecord, store: Store, out: Recomputed) -> Iterator[tuple[str, Path]]:
@@ -179,7 +200,7 @@ def _compare(record: RunRecord, made: list[Score], out: Recomputed) -> Iterator[
         yield from (f"{where}: {what}" for what in different)
         out.same += not different
     sets = {again.on for again in made}
-    known = {(again.measure.name, again.on) for again in made}
+    known = {(again.measure.name, again.on) for again in made} | out.earlier
     for score in record.scores:
         if score.on in sets and (score.measure.name, score.on) not in known:
             yield f"{score.measure.name} on {score.on}: expected no such score, got {score.value}"

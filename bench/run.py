@@ -15,8 +15,8 @@ from typing import Any
 
 from ..methods.base import QUALITY, Method, MethodError
 from ..reports import record as results
-from ..reports.record import Released, RunRecord, Score, StageTrace
-from . import evidence, identification, memory, overlap, verify
+from ..reports.record import Released, RunRecord, StageTrace
+from . import evidence, memory, overlap, utility
 from .arithmetic import TRAINS, USUAL
 from .batches import cut_down
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs, replay_bounds
@@ -107,7 +107,7 @@ def _make(store: Store, step: Step, precision: str, display: Display) -> Stage:
 
 def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
     data, method = steps.data, name_of(steps.method, Method)
-    scores, curves = _utility(plan, steps)
+    scores, curves = utility.scored(metrics(plan), steps)
     not_run = dict(steps.not_run)
     for name, step in steps.named("attack").items():
         if reason := steps.reason_not_run(name):
@@ -122,7 +122,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
     quality, noted = _quality(steps)
     in_sample = ["in-sample: the method was fitted on the people it releases"] if plan.protocol == "in-sample" else []
     judge = plan.attack.spelled()
-    clear = _clear(steps)
+    clear, blind_on = utility.clear(steps), utility.blind(steps)
     compared = {**plan.compared(), "judge_file": judge, "dataset": data.name}
     if steps.precision != USUAL:
         compared["precision"] = steps.precision
@@ -142,12 +142,17 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         config=_without_paths(plan),
         roles=data.recorded(),
-        judge={**plan.attack.described(judge), "clear": clear, **_others(steps)},
+        judge={
+            **plan.attack.described(judge),
+            "clear": clear,
+            **({"blind": blind_on} if blind_on else {}),
+            **_others(steps),
+        },
         stages=tuple(map(_stage, done)),
         scores=tuple(scores),
         curves=tuple(curves),
         checks=(
-            judge_on_clear_pairs(clear),
+            judge_on_clear_pairs(clear, blind_on),
             *bounds(method, scores),
             *replay_bounds(scores, deterministic=not steps.method.random),
             *control_bounds(scores),
@@ -157,6 +162,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         not_run=not_run,
         versions={name: type(steps.attacks[name]).version for name in steps.named("attack") if name not in not_run},
         knows={name: steps.attacks[name].knows for name in steps.named("attack") if name not in not_run},
+        metric_versions=utility.metric_versions(metrics(plan), steps),
         sourced=steps.method.sourced,
         quality=quality,
         learning=learning(steps.path(steps.train) / LOG),
@@ -165,7 +171,14 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         overlap=data.overlap,
         skipped={"images": len(data.skipped)} if data.skipped else {},
         machine=_machine(),
-        notes=(*in_sample, *_proved(steps), *overlap.notes(data.shared), *cut_down(plan, steps, released), *noted),
+        notes=(
+            *in_sample,
+            *_proved(steps),
+            *overlap.notes(data.shared),
+            *cut_down(plan, steps, released),
+            *noted,
+            *utility.notes(scores, blind_on),
+        ),
         groups=by_group(steps, scores),
     )
 
@@ -175,19 +188,6 @@ def _proved(steps: Steps) -> list[str]:
     photos = steps.data.faces.labels[steps.data.places["P"]]
     promise = steps.method.promise(max(Counter(photos.tolist()).values(), default=0))
     return [f"proved: {promise}"] if promise else []
-
-
-def _utility(plan: Plan, steps: Steps) -> tuple[list[Score], list[results.Curve]]:
-    scores, curves = [], []
-    measures = metrics(plan)
-    for name, step in steps.named("verify").items():
-        kept = verify.read(steps.path(step))
-        for metric in measures:
-            score, curve = metric(kept, name)
-            scores.append(score)
-            curves += [curve] if curve else []
-    scores += [identification.score(steps.path(step)) for step in steps.all if step.name == "identify"]
-    return scores, curves
 
 
 def metrics(plan: Plan) -> list[Metric]:
@@ -229,15 +229,6 @@ def _numbers(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
             yield from _numbers(value, f"{above}{name}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{above}{name}", float(value)
-
-
-def _clear(steps: Steps) -> dict[str, float | None]:
-    """The judge's accuracy on clear pairs, by verification set."""
-    from .metrics.accuracy import Accuracy
-
-    return {
-        name: Accuracy()(verify.read(steps.path(step)), name)[0].value for name, step in steps.named("clear").items()
-    }
 
 
 def _stage(stage: Stage) -> StageTrace:

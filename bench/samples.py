@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..reports.record import RunRecord, Score
+from ..reports.versions import metric_version
 from . import verify
 from .attacks import leakage
 from .attacks.base import AttackError
@@ -29,6 +30,13 @@ from .metrics.roc import MetricError
 _EQUAL = 1e-9
 """A number that is computed again from kept trials differs by rounding alone."""
 
+CHOSEN = 1.4
+"""So many times the variance of independent pairs has the difference of two ten-fold accuracies: either recognizer's
+thresholds are chosen on the pairs they answer, and all pairs between two thresholds change together. 1.25 to 1.8 in
+simulations of 600 to 6,000 pairs, less with more pairs."""
+MEAN_OF_FOLDS = 5
+"""A mean over ten folds, of which some are larger by one or two pairs, is a count of pairs but for this."""
+
 
 class Trials(NamedTuple):
     """What became of each trial of a score."""
@@ -37,6 +45,8 @@ class Trials(NamedTuple):
     """[N], whether the pair was answered rightly, or the probe's person (or image) found."""
     person: NDArray[np.int64] | None
     """[N], whose probe it was; None where trials are independent, as pairs are taken to be."""
+    spread: float = 1.0
+    """How many times the variance of independent trials the difference of two of them has."""
 
 
 def trials(record: RunRecord, score: Score, store: Path) -> tuple[Trials | None, str]:
@@ -61,7 +71,12 @@ def trials(record: RunRecord, score: Score, store: Path) -> tuple[Trials | None,
     if found is None:
         return None, ""
     if score.value is None or abs(value - score.value) > _EQUAL or len(found.hit) != score.n:
-        return None, f"the trials in {folder} are those of another run: they give {value:.4f} over {len(found.hit)}"
+        by = metric_version(record.metric_versions, score) if group == "verify" else Accuracy.version
+        earlier = f", or version {by} of the metric made its number: this is {Accuracy.version}"
+        return None, (
+            f"the trials in {folder} are those of another run{earlier if by != Accuracy.version else ''}: they give "
+            f"{value:.4f} over {len(found.hit)}"
+        )
     return found, ""
 
 
@@ -76,7 +91,7 @@ def _stage(record: RunRecord, name: str, store: Path) -> Path | None:
 
 def _accuracy(folder: Path, on: str) -> tuple[Trials | None, float]:
     scores = verify.read(folder)
-    return Trials(answered(scores), None), Accuracy()(scores, on)[0].value or 0.0
+    return Trials(answered(scores), None, CHOSEN), Accuracy()(scores, on)[0].value or 0.0
 
 
 def _leakage(folder: Path, measure: str) -> tuple[Trials | None, float]:
@@ -109,12 +124,12 @@ def unpack(kept: Kept) -> Trials | None:
     person = None
     if kept.people:
         person = np.frombuffer(_bytes(kept.people, 4 * kept.n, what), "<i4").cumsum(dtype=np.int64)
-    if abs(float(hit.mean()) - kept.value) > 5 / kept.n:  # a mean over ten folds is a count only nearly
+    if abs(float(hit.mean()) - kept.value) > MEAN_OF_FOLDS / kept.n + _EQUAL:
         raise BaselineError(
             f"baseline: {what}: the trials give {hit.mean():.4f}, the value is {kept.value:.4f}; was it edited by "
             "hand? Make the baseline anew with --update"
         )
-    return Trials(hit, person)
+    return Trials(hit, person, CHOSEN if kept.measure == ACCURACY.name else 1.0)
 
 
 def _text(content: bytes) -> str:

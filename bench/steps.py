@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..datasets.base import Faces, Pairs, Progress, silent
 from ..methods.base import Fit, Method, MethodError
 from ..reports.record import NOT_MEASURED
-from . import evidence, not_for_sharing
+from . import evidence, not_for_sharing, verify
 from .arithmetic import TRAINS, USUAL, arithmetic, refuse_other
 from .attacks.base import Attack, NotApplicableError
 from .attacks.embedding import embed_all
@@ -93,9 +93,9 @@ class Steps:
         self._judge = {**judge, "weights": self._key(own)}
         key: dict[str, Any]
         for name, pairs in data.pair_fingerprints.items():  # both looks at a set in a row: it is decoded once
-            key = {"weights": self._key(self.train), "pairs": pairs}
+            key = {"weights": self._key(self.train), "pairs": pairs, "layout": verify.LAYOUT}
             self._add(f"verify/{name}", key, "faces", self._verifier(name, judge=False))
-            key = {"judge": self._judge, "pairs": pairs}
+            key = {"judge": self._judge, "pairs": pairs, "layout": verify.LAYOUT}
             self._add(f"clear/{name}", key, "faces", self._verifier(name, judge=True))
         if plan.identification:
             key = {"weights": self._key(self.train), "faces": data.ids["H"], "seed": plan.seed}
@@ -250,14 +250,12 @@ class Steps:
 
     def _verifier(self, name: str, *, judge: bool) -> Callable[[Path, Progress], None]:
         def make(out: Path, progress: Progress) -> None:
-            from .verify import verify
-
             embed = (
                 self.open_judge()
                 if judge
                 else network_embed(self.path(self.train) / WEIGHTS, device=processor(self.device))
             )
-            verify(embed, self._pairs(name), out, progress=progress)
+            verify.verify(embed, self._pairs(name), out, progress=progress)
 
         return make
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Literal
 
 from ..reports.record import RunRecord, Score
@@ -67,6 +68,7 @@ def judge(
     trials: tuple[Trials, Trials] | None = None,
     *,
     other_seeds: bool = False,
+    trained: Sequence[float] = (),
 ) -> tuple[Verdict, str]:
     """The verdict on measured numbers and what it rests on.
 
@@ -79,12 +81,17 @@ def judge(
     fewer, the means are compared, and the intervals, from the lowest bound of a seed to the highest of another, are
     widened from 95 to 99.9 %.
 
+    Equal seeds are equal people and equal pairs, and the tests know these. What training once more changes they do not
+    know: a change that is more than chance has to be more than the baseline's own seeds differ by, too, where it has
+    three; where it has fewer, the verdict says that it needs more seeds.
+
     Args:
         gated: the measure.
         before: of the baseline, one a seed.
         now: of records, measured; one a seed.
         trials: of before and now, where both are one seed and the same.
         other_seeds: whether no seed is in both.
+        trained: the baseline's values of all seeds of the method.
     """
     change = _mean(now) - fmean(kept.value for kept in before)
     worse = -change if gated.better == "higher" else change
@@ -96,7 +103,26 @@ def judge(
         tested = (trials and paired.test(*trials)) or _apart(before, now, widen=_WIDEN if other_seeds else 1.0)
     if not tested.significant:
         return "ok", f"no more than chance: {tested.says}"
-    return ("regressed" if worse > 0 else "improved"), tested.says
+    says = tested.says
+    if not other_seeds:
+        reach = training(trained)
+        if reach is not None and abs(change) <= reach:
+            return "ok", f"no more than {len(trained)} seeds of the baseline differ by (99 %): {100 * reach:.1f} pp"
+        if reach is None:
+            says += f"; needs more seeds: of {max(1, len(trained))} nothing tells what training once more would change"
+    return ("regressed" if worse > 0 else "improved"), says
+
+
+def training(values: Sequence[float]) -> float | None:
+    """How far two trainings differ, 99 % of the time, by what some seeds differ by; None of fewer than three.
+
+    Seeds differ by their people, too, which equal seeds do not, so it is rather too far.
+    """
+    if len(values) < _SEEDS:
+        return None
+    from scipy.special import stdtrit
+
+    return float(stdtrit(len(values) - 1, 1 - paired.ALPHA / 2)) * math.sqrt(2) * stdev(values)
 
 
 def _mean(scores: Sequence[Score]) -> float:

@@ -105,6 +105,8 @@ class Pairs(NamedTuple):
     """uint8 [N, 3, SIZE, SIZE], RGB."""
     same: NDArray[np.bool_]
     """[N], whether both faces are one person (genuine) or not (impostor)."""
+    fold: NDArray[np.int64] | None = None
+    """[N], the fold of each pair, from 0, where the set's own list says it; None where it says nothing."""
 
 
 class PairSource(BaseModel, ABC):

@@ -38,21 +38,27 @@ class PairsTxt(PairSource):
         Raises:
             DataError: the list is damaged, or an image is missing, unreadable, outside the folder, or no face.
         """
-        images, same, where = self._images()
-        return decode_pairs(images, np.array(same), where, resize=self.resize)
+        images, pairs, where = self._images()
+        same, fold = (np.array([getattr(pair, name) for pair in pairs]) for name in ("same", "fold"))
+        decoded = decode_pairs(images, same, where, resize=self.resize)
+        return decoded._replace(fold=fold) if fold.any() else decoded
 
     def fingerprint(self) -> str:
-        """SHA-256 over the images' digests and the flags, pair by pair; takes the time of reading all images."""
-        images, same, _ = self._images()
+        """SHA-256 over the images' digests and the flags, pair by pair; takes the time of reading all images.
+
+        The number of folds is part of it, except for LFW's ten: its digest is older than that.
+        """
+        images, pairs, _ = self._images()
         digests: dict[int, bytes] = {}
-        whole = hashlib.sha256(f"pairs {self.resize}".encode())
+        folds = 1 + max(pair.fold for pair in pairs)
+        whole = hashlib.sha256(f"pairs {self.resize}{'' if folds == 10 else f' folds {folds}'}".encode())
         for index, image in enumerate(images):
             if id(image) not in digests:
                 digests[id(image)] = hashlib.sha256(image).digest()
-            whole.update(digests[id(image)] + bytes([same[index // 2]]))
+            whole.update(digests[id(image)] + bytes([pairs[index // 2].same]))
         return whole.hexdigest()
 
-    def _images(self) -> tuple[list[bytes], list[bool], list[str]]:
+    def _images(self) -> tuple[list[bytes], list[Pair], list[str]]:
         pairs = read(self.path)
         if not self.root.is_dir():
             raise DataError(f"{self.root}: expected a folder with one folder an identity, got none. Check the path.")
@@ -66,7 +72,7 @@ class PairsTxt(PairSource):
                     kept[name, number] = _image(root, name, number, place)
                 images.append(kept[name, number])
                 where.append(place)
-        return images, [pair.same for pair in pairs], where
+        return images, pairs, where
 
 
 class Pair(NamedTuple):
@@ -77,13 +83,15 @@ class Pair(NamedTuple):
     """Name and number of an image."""
     second: tuple[str, int]
     same: bool
+    fold: int = 0
+    """From 0, as the list counts them."""
 
 
 def read(path: Path) -> list[Pair]:
     """Read the list of pairs.
 
     Returns:
-        The pairs in their order, so that equal parts of it are the folds.
+        The pairs in their order, each with its fold.
 
     Raises:
         DataError: a line has another number of columns, a number is out of range, or counts differ from the head.
@@ -99,7 +107,7 @@ def read(path: Path) -> list[Pair]:
         _fail(
             path, 1, f"announces {folds} folds of 2 x {size} pairs, {folds * size * 2:,} in all; got {len(lines) - 1:,}"
         )
-    pairs = [_pair(line, number, path) for number, line in enumerate(lines[1:], start=2)]
+    pairs = [_pair(line, place + 2, path)._replace(fold=place // (size * 2)) for place, line in enumerate(lines[1:])]
     for fold in range(folds):
         part = pairs[fold * size * 2 : (fold + 1) * size * 2]
         genuine = sum(pair.same for pair in part)

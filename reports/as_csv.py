@@ -50,7 +50,7 @@ def _row(group: Group, row: Row, seeds: tuple[int, ...]) -> list[Any]:
 
 
 def _line(group: Group, row: Row, cell: Cell, found: Relative | None) -> list[Any]:
-    bounds = cell.interval
+    bounds = cell.bracket
     low = floor_of(group, (cell.on, cell.measure.name)) if cell.measure.side == "utility" else None
     return [
         *_row(group, row, row.seeds), cell.measure.side, cell.measure.name, cell.on, cell.mean,

@@ -42,5 +42,6 @@ def _plain_cell(cell: Cell) -> dict[str, Any]:
     shown = dict(vars(cell))
     shown["measure"] = cell.measure.name
     shown["side"] = cell.measure.side
-    shown["interval"] = cell.interval.model_dump() if cell.interval else None
+    del shown["intervals"]  # of each seed: its record has them
+    shown["interval"] = bounds.model_dump() if (bounds := cell.bracket) else None
     return {**shown, "mean": cell.mean, "sd": cell.sd}

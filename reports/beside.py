@@ -13,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .marks import FUSED, OTHER_PHOTO
+from .marks import BY_PERSON, FUSED, OTHER_PHOTO
 from .record import Measure, RunRecord, Score
 from .thirdparty import ThirdPartyAttack
 
 CONDITIONS = {
+    BY_PERSON: "as a mean over people, each of whom counts alike, instead of over faces",
     OTHER_PHOTO: "where the released photo itself is not in the gallery",
     FUSED: "by people, all private faces of one taken together",
 }

@@ -10,6 +10,19 @@ from .intervals import wilson
 from .record import Interval
 
 LEVEL = 0.95
+SEEDS = {"better": 2, "claim": 3}
+"""So many seeds a verdict takes: training once more changes accuracy by more than another set of pairs would."""
+
+
+def needs_more_seeds(seeds: int, verdict: str) -> str:
+    """Why so many seeds decide nothing; empty where they are enough.
+
+    Args:
+        seeds: that both sides have.
+        verdict: which is asked for, one of `SEEDS`.
+    """
+    least = SEEDS[verdict]
+    return "" if seeds >= least else f"needs more seeds: {seeds} of at least {least}"
 
 
 def newcombe(first: float, second: float, n: int) -> Interval:
@@ -44,6 +57,35 @@ def reach(first: float, one: Interval, second: float, two: Interval) -> tuple[fl
     Source: Zou and Donner, Construction of confidence limits about effect measures, Statistics in Medicine 27 (2008).
     """
     return math.hypot(first - one.low, two.high - second), math.hypot(one.high - first, second - two.low)
+
+
+def over_seeds(values: Sequence[float], intervals: Sequence[Interval | None], *, shared: bool) -> Interval | None:
+    """The interval (95 %) of a mean over seeds; None where a seed has none.
+
+    Of one seed it is that seed's own. Of several, what seeds differ by (Student's t) and what trials do are added, as
+    for independent errors. The trials' part is the mean of the seeds' own; of probes, of which every seed has other
+    ones, it is less by the root of seeds.
+
+    Args:
+        values: one a seed, at least one.
+        intervals: of each.
+        shared: whether all seeds are put to the same trials, as to the pairs of a verification set.
+    """
+    known = [interval for interval in intervals if interval is not None]
+    if len(known) < len(values):
+        return None
+    if len(values) == 1:
+        return known[0]
+    from scipy.special import stdtrit
+
+    n, mean = len(values), math.fsum(values) / len(values)
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
+    seeds, root = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * spread, 1.0 if shared else math.sqrt(n)
+    down, up = (
+        math.hypot(seeds, math.fsum(reached) / n / root)
+        for reached in zip(*((v - i.low, i.high - v) for v, i in zip(values, known, strict=True)), strict=True)
+    )
+    return Interval(low=mean - down, high=mean + up, level=LEVEL, kind=f"trials and t over {n} seeds")
 
 
 class Errors(NamedTuple):

@@ -17,6 +17,7 @@ from .record import Measure, RunRecord, Score, parameters
 from .rows import Cell, Group, Row
 from .thirdparty import ThirdPartyAttack
 from .unmatched import UNMATCHED, unmatched
+from .versions import earlier_metrics, newest_metrics
 
 __all__ = ["BOUNDS", "IGNORANT", "NO_SOURCES", "SIDES", "Board", "Cell", "Group", "Row", "board"]
 
@@ -55,8 +56,8 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     columns = sorted(found.values(), key=_order)  # stable: else in the records' order
     # a set on which no row has a number (too few pairs, say) is nobody's fault, and takes nobody's mean away
     alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
-    versions = newest(records)
-    rows = [_row(sorted(members, key=lambda r: r.seed), alive, others, versions) for members in by_method.values()]
+    made_by = newest(records), newest_metrics(records)
+    rows = [_row(sorted(members, key=lambda r: r.seed), alive, others, *made_by) for members in by_method.values()]
     label(rows)
     main = next((measure for _, measure in columns if measure.side == "utility"), None)
     sets = [(on, main.name) for on, measure in alive if main and measure.name == main.name]
@@ -89,6 +90,7 @@ def _row(
     columns: Sequence[tuple[str, Measure]],
     others: Others,
     versions: Mapping[str, int],
+    metric_versions: Mapping[str, int],
 ) -> Row:
     latest = {record.seed: record for record in records}  # of equal runs, the last one
     kept = list(latest.values())
@@ -105,7 +107,7 @@ def _row(
         if (key := (on, measure.name)) in scores
     }
     foreign = [attack for record in kept for attack in others.get(record.name, ())]
-    absent = lacking(kept, columns, versions)
+    absent = lacking(kept, columns, versions) + earlier_metrics(kept, metric_versions)
     why = reasons(kept)
     return Row(
         label=kept[0].method,
@@ -153,6 +155,7 @@ def _cell(scores: Mapping[int, Score], seeds: int) -> Cell:
         n=min(score.n for score in scores.values()),
         interval=first.intervals[0] if seeds == 1 and first.intervals else None,
         chance=_chance(scores.values()),
+        intervals=tuple(score.intervals[0] if score.intervals else None for score in scores.values()),
     )
 
 

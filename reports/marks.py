@@ -17,6 +17,8 @@ OTHER_PHOTO = "leak@1 other photo"
 """The measure of an attacker who learns, searching without the photo that was made private."""
 FUSED = "leak@1 fused"
 """The measure of an attacker who takes all private faces of one person together."""
+BY_PERSON = "leak@1 by person"
+"""Leak@1 as a mean over people, who count alike, instead of over their faces."""
 NO_SOURCES = "no sources: leakage is memorisation"
 BOUNDS = {"original": "upper bound", "noise": "lower bound"}
 """Methods that mark the ends of both scales; no competitors, so not on the front."""

@@ -155,6 +155,9 @@ class RunRecord(Closed):
     """Of the attacks that were run: raised when equal parameters find other people. Older records have none."""
     knows: dict[str, str] = Field(default={}, exclude_if=lambda knows: not knows)
     """By attack that was run, what the attacker holds: one of `KNOWLEDGE`, or a plug-in's own words."""
+    metric_versions: dict[str, Count] = Field(default={}, exclude_if=lambda versions: not versions)
+    """Of the metrics: raised when equal scores give another number. Older records have none: their metrics are of
+    version 1."""
     quality: dict[str, FiniteFloat] = Field(default={})
     """What the method measured of itself while it was fitted."""
     learning: Learning | None = Field(default=None, exclude_if=lambda learning: learning is None)

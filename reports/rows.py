@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
+from .compared import over_seeds
 from .record import Interval, Measure, RunRecord
 from .thirdparty import ThirdPartyAttack
 
@@ -31,6 +32,20 @@ class Cell:
     """Who made the attack, where it was not the run."""
     link: str = ""
     """Where it is described, an address of http or https."""
+    intervals: tuple[Interval | None, ...] = ()
+    """Of each seed's value."""
+
+    @property
+    def bracket(self) -> Interval | None:
+        """The interval of the mean, whether of one seed or of several; None where a seed has none.
+
+        A share's does not leave 0 to 1.
+        """
+        made = over_seeds(self.values, self.intervals, shared=self.measure.side == "utility") if self.values else None
+        if made is None or self.measure.unit != "share":
+            return made
+        lowest = -1.0 if made.low < 0 and min(self.values) < 0 else 0.0  # a difference of shares may be below 0
+        return made.model_copy(update={"low": max(lowest, made.low), "high": min(1.0, made.high)})
 
     @property
     def mean(self) -> float:

@@ -17,14 +17,19 @@ from .marks import strongest, unasked
 from .record import Measure
 from .relative import NOTE, UPPER, relative
 from .roles import role_g
+from .versions import superseded
 
 LEGEND = (
-    "In brackets the interval (95 %) of one seed, or the standard deviation (sd) over several. `*`: on the "
+    "In brackets the interval (95 %), for trials and for what seeds differ by; of one seed, for trials alone: "
+    "training once more may change more than that. `*`: on the "
     "privacy-utility front: no other row is as good on both sides and better on one; bounds, unreliable and incomplete "
     "rows and rows without sources are not on it. `-`: not measured. `n/a`: does not apply. `ignorant-only`: no "
     "attacker who knows the method was run, so low leakage is no guarantee."
 )
-LEGEND_COMPACT = "In brackets 95 %, or sd over seeds. `*`: no other row is as good on both sides and better on one."
+LEGEND_COMPACT = (
+    "In brackets 95 %; of one seed without what training once more changes. `*`: no other row is as good on both sides "
+    "and better on one."
+)
 KINDS = (
     "faces were made from no originals: its leakage is how much more often they match people the generator was trained "
     "on than people it never saw. That is not the same number as how often an original is found, so its leakage and "
@@ -125,6 +130,7 @@ def _remarks(group: Group) -> list[str]:
             f"strongest attacker who was run holds {held}: {'all' if len(rows) == len(group.rows) else ', '.join(rows)}"
             for held, rows in attacked.items()
         ),
+        *superseded([record for row in group.rows for record in row.records]),
         *([f"attackers who were not run: {', '.join(absent)}"] if absent else []),
         *(f"{code(row.label)} is unreliable: {reason}" for row in group.rows for reason in row.reasons),
         *(f"{code(row.label)} is incomplete: {what}" for row in group.rows for what in row.missing),
@@ -206,15 +212,13 @@ def _caption(group: Group) -> str:
 
 
 def shown(cell: Cell | None) -> str:
-    """A value with its uncertainty; a dash where there is none, never a zero."""
+    """A value with its interval and the number of seeds; a dash where there is none, never a zero."""
     if cell is None or not cell.values:
         return "-"
-    value = number(cell.mean, cell.measure)
-    if cell.sd is not None:
-        return f"{value} (sd {number(cell.sd, cell.measure)})"
-    if cell.interval is not None:
-        return f"{value} [{number(cell.interval.low, cell.measure)}, {number(cell.interval.high, cell.measure)}]"
-    return value
+    value, bracket, seeds = number(cell.mean, cell.measure), cell.bracket, len(cell.values)
+    ends = f" [{number(bracket.low, cell.measure)}, {number(bracket.high, cell.measure)}]" if bracket else ""
+    told = f" ({seeds} seed{'s' if seeds > 1 else ''})" if ends or seeds > 1 else ""
+    return value + ends + told
 
 
 def number(value: float, measure: Measure) -> str:

@@ -29,7 +29,7 @@ class Alignment(Attack):
     again on all of A. Nobody of P is looked at before that.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     adaptive: ClassVar[bool] = True
 
     maps: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("procrustes", "ridge", "mlp")

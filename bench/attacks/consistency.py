@@ -30,6 +30,7 @@ class Consistency(Attack):
     a question of leakage, and has another answer.
     """
 
+    version: ClassVar[int] = 2
     control: ClassVar[bool] = False
 
     far: Annotated[float, Field(gt=0, lt=1)] = 1e-2
@@ -90,7 +91,8 @@ class Consistency(Attack):
                 found = {key: kept[key].item() for key in kept.files if key not in ("similarity", "person")}
             if similarity.shape != person.shape or similarity.ndim != 1:
                 raise ValueError(f"shapes {similarity.shape} and {person.shape}")
-            at, seed, note = float(found.pop("threshold")), int(found.pop("seed")), str(found.pop("note"))
+            at, note = float(found.pop("threshold")), str(found.pop("note"))
+            del found["seed"]
             detail: dict[str, float | None] = {key: float(value) for key, value in found.items()}
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise AttackError(
@@ -105,7 +107,7 @@ class Consistency(Attack):
             on=name,
             value=float(accepted.mean()),
             n=n,
-            intervals=clustered(accepted, person, seed=seed),
+            intervals=clustered(accepted, person),
             chance=self.far,
             detail={"threshold": at, **detail},
         )

@@ -13,19 +13,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...reports.intervals import wilson
+from ...reports.compared import reach
+from ...reports.intervals import clustered, over_people, spread, wilson
 from ...reports.record import Interval, Measure, Score
 from . import kept
 from .base import Embeddings
-from .leakage import Found, chance_of_identity
+from .chance import chance_of_identity
+from .leakage import Found
 
 KEPT = "control.npz"
 ABSENT = "control.txt"
+KIND = "over people of both"
 _BLOCK = 1024
 """Probes compared at once with all hold-out people."""
 
@@ -100,8 +102,11 @@ def reason(out: Path) -> str:
 def scores(out: Path, found: Found, on: str) -> list[Score]:
     """The residual R = (a - c) / (1 - c) of leak@1 (a) against the control (c), with its interval.
 
-    The interval propagates Wilson's of a and of c to first order. `control_sigma` is the standard deviation of c by
-    chance: over probes as independent trials, and over hold-out people, some of whom resemble everybody.
+    Leakage varies with the people of the probes, the control with the hold-out people who stand in and with the people
+    of the probes; each has an interval over its own people, and those of the difference a - c are made of both as for
+    independent ones (Zou and Donner 2008). The factor 1 / (1 - c) is taken as given. `control_sigma` is the standard
+    deviation of c by chance: over probes as independent trials, and over hold-out people, some of whom resemble
+    everybody.
 
     Raises:
         AttackError: what was kept is missing or damaged.
@@ -124,12 +129,34 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
         note = "every hold-out person would be found behind every face, so nothing is left to find"
         return [Score(measure=MEASURE, on=on, value=None, n=q, detail=detail, note=note)]
     value = (a - c) / (1 - c)
-    z = NormalDist().inv_cdf(0.975)
-    width_a, width_c = (_half(wilson(min(q, round(share * q)), q)) / z for share in (a, c))
-    half = z * math.hypot(width_a / (1 - c), width_c * (a - 1) / (1 - c) ** 2)
-    interval = Interval(low=max(-1.0, value - half), high=min(1.0, value + half), kind="propagated")
+    hit = (found.identity == 1).astype(np.float64)
+    down, up = reach(a, _leak(hit, found.person), c, _control(control, found.person))
+    low, high = value - down / (1 - c), value + up / (1 - c)
+    interval = Interval(low=max(-1.0, low), high=min(1.0, high), kind=KIND)
     return [Score(measure=MEASURE, on=on, value=value, n=q, intervals=(interval,), chance=0.0, detail=detail)]
 
 
-def _half(interval: Interval) -> float:
-    return (interval.high - interval.low) / 2
+def _leak(hit: NDArray[np.float64], person: NDArray[np.int64]) -> Interval:
+    """The interval of leakage over the people of the probes.
+
+    Where none or all are found it is Wilson's, of so many trials as those people are worth: all faces of one may be
+    found together.
+    """
+    found = clustered(hit, person)[0]
+    if found.kind != "wilson":
+        return found
+    photos = np.unique(person, return_counts=True)[1].astype(np.float64)
+    worth = max(1, round(float(photos.sum() ** 2 / (photos**2).sum())))
+    return wilson(round(float(hit.mean()) * worth), worth)
+
+
+def _control(control: Control, person: NDArray[np.int64]) -> Interval:
+    """The interval of the control, over the people of the probes and over the hold-out people, or Wilson's if wider."""
+    c, q = float(control.probe.mean()), len(control.probe)
+    plain = wilson(min(q, round(c * q)), q)
+    adds = control.person * len(control.person)  # what each adds, so that the mean over them is the control
+    parts = [spread(control.probe, person), spread(adds, np.arange(len(adds)))] if 0 < c < 1 else []
+    ends = [over_people(part._replace(mean=c)) for part in parts if part.error]
+    low = c - math.hypot(*(c - end[0] for end in ends))
+    high = c + math.hypot(*(end[1] - c for end in ends))
+    return Interval(low=max(0.0, min(low, plain.low)), high=min(1.0, max(high, plain.high)), kind=KIND)

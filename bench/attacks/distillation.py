@@ -29,7 +29,7 @@ class Distillation(Attack):
     Some of A's people teach; the others choose how much the student's view counts beside the judge's.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
 

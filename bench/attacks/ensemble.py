@@ -34,7 +34,7 @@ class Ensemble(Attack):
     right; likewise without the very photo. Everything else is told of the summed similarities.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     several: ClassVar[bool] = True
 
     k: RankList = (1, 5, 10)

@@ -16,7 +16,7 @@ from .search import RankList, judge, search, told
 class Ignorant(Attack):
     """Search every private face among all originals, its own source image included (T0)."""
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""

@@ -5,7 +5,6 @@ A probe is a private face, its mates are the gallery images of its person. Faile
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 
 from ...reports.intervals import clustered
 from ...reports.record import Curve, Measure, Score
-from . import kept
+from . import by_person, kept
+from .chance import chance_of_identity
+from .chance import keeps_first as _keeps_first
 
 if TYPE_CHECKING:
     from .retrieval import Ranks
@@ -114,7 +115,9 @@ def measures(found: Found, ranks: Sequence[int], on: str, *, image: bool = True)
         on: the attack's name.
         image: whether the source image was searched, too.
     """
+    luck = 1 - (1 - chance_of_identity(found.gallery, found.mates, 1)) ** found.searches
     scores = [identity_leak(found, k, on) for k in ranks]
+    scores.append(by_person.score(found.identity == 1, luck, found.person, on))
     curves = [cmc(found, found.identity, "cmc", on)]
     if image:
         scores += [image_leak(found, k, on) for k in ranks]
@@ -192,7 +195,7 @@ def pi_link(found: Found, on: str) -> Score:
         on=on,
         value=value,
         n=len(found.linked),
-        intervals=clustered(found.linked, found.person, seed=found.seed),
+        intervals=clustered(found.linked, found.person),
         chance=chance,
         detail={"normalised": _normalised(value, chance), **_context(found)},
     )
@@ -242,23 +245,6 @@ def by_gallery_size(found: Found, on: str) -> Curve:
     )
 
 
-def chance_of_identity(gallery: int, mates: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """[Q], chance that k of `gallery` images drawn without looking hold a mate: 1 - C(N - m, k) / C(N, k)."""
-    missed = np.ones(len(mates))
-    for drawn in range(k):
-        missed *= np.maximum(gallery - mates - drawn, 0) / (gallery - drawn)
-    return 1 - missed
-
-
-def _keeps_first(n: int, rank: int, size: int) -> float:
-    if size == 1:
-        return 1.0
-    if n - rank < size - 1:
-        return 0.0
-    log = math.lgamma(n - rank + 1) - math.lgamma(n - rank - size + 2)
-    return math.exp(log - math.lgamma(n) + math.lgamma(n - size + 1))
-
-
 def _leak(
     found: Found,
     hit: NDArray[np.bool_],
@@ -283,7 +269,7 @@ def _leak(
         on=on,
         value=value,
         n=q,
-        intervals=clustered(hit, found.person, seed=found.seed),
+        intervals=clustered(hit, found.person),
         chance=chance,
         detail={
             "normalised": _normalised(value, chance),

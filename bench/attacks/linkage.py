@@ -37,7 +37,7 @@ class Linkage(Attack):
     Measures are those of other searches under names of their own (`linked@1`), so that they enter no worst leakage.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     k: RankList = (1, 5, 10)
     """Ranks at which linkage is told."""
 

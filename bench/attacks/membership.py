@@ -39,7 +39,7 @@ class Membership(Attack):
     others than members are those of role H.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     control: ClassVar[bool] = False
 
     faces: Annotated[int, Field(ge=2, le=10**6)] = 4000
@@ -185,7 +185,7 @@ def _score(
     values = statistic.values(once)
     value = float(values.mean())
     # for members alone first, which reaches as far as Wilson's where few of them are found
-    bounds = clustered(values, found.person, seed=found.seed)
+    bounds = clustered(values, found.person)
     both = two_groups.interval(
         lambda mine, theirs: float(np.average(statistic.values(theirs), weights=mine)),
         found.person, found.other, seed=found.seed,

@@ -7,6 +7,7 @@ identification rate: DIR = 1 - FNIR at rank 1.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...reports.intervals import clustered
 from ...reports.record import Measure, Score
+from ..metrics.roc import thresholds
 from . import kept
 from .base import Embeddings
 from .control import reason
@@ -22,6 +24,7 @@ from .leakage import Found
 from .matching import ERRORS
 
 KEPT = "strangers.npz"
+WITH_THRESHOLD = "over people, and of the threshold"
 RATES = (0.01, 0.1)
 """False positive identification rates at which people are to be found."""
 
@@ -54,7 +57,8 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
     """DIR at an FPIR of 1 % and of 10 %: released faces whose person is the first candidate, above the threshold.
 
     The threshold is the highest similarity of a stranger that has to be refused, so that no more than the rate lie
-    above it; nothing is interpolated. Absent where the rate allows no stranger; fewer than 30 are told.
+    above it; nothing is interpolated. The interval is for the people of the probes, and for the strangers who set the
+    threshold, as independent searches. Absent where the rate allows no stranger; fewer than 30 are told.
 
     Raises:
         AttackError: what was kept is missing or damaged.
@@ -82,12 +86,23 @@ def _at(rate: float, strangers: NDArray[np.float32], why: str, found: Found, on:
     with np.errstate(invalid="ignore"):
         hit = (found.identity == 1) & (found.own > threshold)
     few = allowed < ERRORS
+    value = float(hit.mean())
+    own = clustered(hit, found.person)[0]
+    with np.errstate(invalid="ignore"):
+        ends = [float(((found.identity == 1) & (found.own > bar)).mean()) for bar in thresholds(ordered[::-1], allowed)]
+    interval = own.model_copy(
+        update={
+            "low": max(0.0, value - math.hypot(value - own.low, value - ends[1])),
+            "high": min(1.0, value + math.hypot(own.high - value, ends[0] - value)),
+            "kind": WITH_THRESHOLD,
+        }
+    )
     return Score(
         measure=measure,
         on=on,
-        value=float(hit.mean()),
+        value=value,
         n=q,
-        intervals=clustered(hit, found.person, seed=found.seed),
+        intervals=(interval,),
         detail={**detail, "threshold": float(threshold) if np.isfinite(threshold) else None},
         note=f"the threshold rests on {allowed} false positives; the rule of {ERRORS} asks for {ERRORS}" if few else "",
     )

@@ -20,7 +20,7 @@ class OtherImage(Attack):
     gallery of every probe has N - 1 images.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...reports.intervals import cluster_bootstrap
 from ...reports.record import Interval, Measure, Score
 from ..metrics.base import PairScores
 from ..metrics.roc import equal_error, roc
-from . import kept
+from . import kept, pair_intervals
 from .base import Embeddings
 from .dsys import d_sys, null
 from .leakage import Found
 from .matching import ERRORS
+from .pair_intervals import Scored
 from .retrieval import TIE
 
 KEPT = "pairs.npz"
@@ -43,6 +43,8 @@ class Drawn:
     """[G], whose they are."""
     impostor: NDArray[np.float32]
     """[I], a private face and an original of another person."""
+    people: NDArray[np.int64]
+    """[I, 2], whose they are."""
     failures: int
     """Drawn genuine pairs that were left out."""
     seed: int
@@ -90,7 +92,9 @@ def draw(
     if within and source is not None:
         strange = _once(*strange, source)
     impostor = _similarity(probes, gallery, *strange)
-    return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[~np.isnan(impostor)], int(lost.sum()), seed)
+    seen = ~np.isnan(impostor)
+    people = np.stack([probes.identity[strange[0]], gallery.identity[strange[1]]], axis=1)[seen]
+    return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[seen], people, int(lost.sum()), seed)
 
 
 def _once(
@@ -106,7 +110,7 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
 
     A genuine pair passes every impostor pair that is as alike, but for rounding.
 
-    Intervals resample people, with the impostor pairs and the threshold held for given.
+    Intervals are for people, those of the impostor pairs, too, who set the threshold.
 
     Raises:
         AttackError: what was kept is missing or damaged.
@@ -117,18 +121,20 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
         note = f"expected {_FEWEST} pairs of either kind, got {n} genuine and {len(drawn.impostor)} impostor"
         measures = [_EER, _AUC, *map(_tar, RATES), _D_SYS]
         return [Score(measure=measure, on=on, value=None, n=n, note=note) for measure in measures]
-    genuine, impostor = drawn.genuine.astype(np.float64), np.sort(drawn.impostor.astype(np.float64))
+    order = np.argsort(drawn.impostor, kind="stable")
+    genuine, impostor = drawn.genuine.astype(np.float64), drawn.impostor[order].astype(np.float64)
     alike = d_sys(genuine, impostor), null(genuine, impostor, seed=drawn.seed)
     # as in searches: an impostor that is as alike as a genuine face, but for rounding, counts against the defender
     genuine = genuine + TIE
+    scored = Scored(genuine, drawn.person, impostor, drawn.people[order])
     counts = {"n_genuine": float(n), "n_impostor": float(len(impostor)), "failures": float(drawn.failures)}
     pooled = PairScores(np.concatenate([genuine, impostor]), np.arange(n + len(impostor)) < n)
     eer, threshold = equal_error(roc(pooled))
-    refused = genuine < (np.inf if threshold is None else threshold)
-    area = np.searchsorted(impostor, genuine, "left") / len(impostor)
+    auc = float((np.searchsorted(impostor, genuine, "left") / len(impostor)).mean())
+    equal = None if threshold is None else pair_intervals.equal(scored, threshold, eer)
     told = [
-        _score(_EER, on, drawn, refused.astype(np.float64), {**counts, "threshold": threshold}, value=eer, chance=0.5),
-        _score(_AUC, on, drawn, area, dict(counts), chance=0.5),
+        _score(_EER, on, eer, n, equal, {**counts, "threshold": threshold}, chance=0.5),
+        _score(_AUC, on, auc, n, pair_intervals.area(scored), dict(counts), chance=0.5),
     ]
     for rate in RATES:
         allowed = int(rate * len(impostor) + 1e-9)
@@ -138,9 +144,9 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
             )
             told.append(Score(measure=_tar(rate), on=on, value=None, n=n, chance=rate, note=note))
             continue
-        bar = impostor[len(impostor) - 1 - allowed]
-        hit = (genuine > bar).astype(np.float64)
-        told.append(_score(_tar(rate), on, drawn, hit, {**counts, "threshold": float(bar)}, chance=rate))
+        bar = float(impostor[len(impostor) - 1 - allowed])
+        hit, bounds = float((genuine > bar).mean()), pair_intervals.accepted(scored, bar, rate)
+        told.append(_score(_tar(rate), on, hit, n, bounds, {**counts, "threshold": bar}, chance=rate))
     value, shuffled = alike
     note = "biased upwards: read it beside what shuffled labels give (`null`); it has no interval"
     told.append(
@@ -152,21 +158,15 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
 def _score(
     measure: Measure,
     on: str,
-    drawn: Drawn,
-    values: NDArray[np.float64],
+    value: float,
+    n: int,
+    interval: Interval | None,
     detail: dict[str, float | None],
     *,
     chance: float,
-    value: float | None = None,
 ) -> Score:
-    """One number, with an interval over people where there are several; `value` where it is not the plain mean."""
-    found = float(values.mean()) if value is None else value
-    bounds: tuple[Interval, ...] = ()
-    if (drawn.person != drawn.person[0]).any() and 0 < found < 1:
-        made = cluster_bootstrap(values, drawn.person, seed=drawn.seed)
-        # the value is between two steps of the curve, the resampled rates are on one
-        bounds = (made.model_copy(update={"low": min(made.low, found), "high": max(made.high, found)}),)
-    return Score(measure=measure, on=on, value=found, n=len(values), intervals=bounds, chance=chance, detail=detail)
+    bounds = () if interval is None else (interval,)
+    return Score(measure=measure, on=on, value=value, n=n, intervals=bounds, chance=chance, detail=detail)
 
 
 def _similarity(

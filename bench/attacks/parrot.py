@@ -28,7 +28,7 @@ class Parrot(Attack):
     it is or made private by the attacker, with random numbers of their own, and how much either view counts.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
 

@@ -77,7 +77,7 @@ class Replay(Attack):
     in the order in which `bench privatize` publishes them.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     control: ClassVar[bool] = False
     applies: ClassVar[bool] = True
     unit: ClassVar[str] = "faces"
@@ -177,5 +177,5 @@ class Replay(Attack):
 def _score(
     measure: Measure, on: str, hit: NDArray[np.bool_], person: NDArray[np.int64], chance: float, found: Replayed
 ) -> Score:
-    intervals = clustered(hit, person, seed=found.seed)
+    intervals = clustered(hit, person)
     return Score(measure=measure, on=on, value=float(hit.mean()), n=len(hit), intervals=intervals, chance=chance)

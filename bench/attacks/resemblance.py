@@ -14,7 +14,8 @@ from ...reports.compared import newcombe
 from ...reports.intervals import cluster_bootstrap
 from ...reports.record import Curve, Interval, Measure, Score
 from . import kept
-from .leakage import SIZES, chance_of_identity
+from .chance import chance_of_identity
+from .leakage import SIZES
 
 KEPT = "matches.npz"
 LOW_CEILING = 0.5

@@ -32,7 +32,7 @@ class Restore(Attack):
     Some restored faces of the choosers are kept as a picture, which stays in the store.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
 

@@ -19,6 +19,10 @@ class PairScores(NamedTuple):
     """[N], cosine of the flip-summed embeddings in [-1, 1], in the set's own order; NaN where it failed."""
     same: NDArray[np.bool_]
     """[N], genuine or impostor."""
+    fold: NDArray[np.int64] | None = None
+    """[N], the fold of each pair; None where folds are cut from the pairs in their order."""
+    official: bool = False
+    """Whether the set's own list gave the folds."""
 
 
 class Metric(BaseModel, ABC):

@@ -62,7 +62,15 @@ def checked(scores: PairScores, on: str, *, at_least: int = 2) -> PairScores:
             f"verification set {on}: pair {wrong[0]}: expected a cosine in [-1, 1] or NaN, "
             f"got {similarity[wrong[0]]:g}; embeddings must have unit length"
         )
-    return PairScores(similarity, same)
+    if scores.fold is None:
+        return PairScores(similarity, same)
+    fold = np.asarray(scores.fold)
+    if fold.shape != same.shape or not np.issubdtype(fold.dtype, np.integer):
+        raise MetricError(
+            f"verification set {on}: expected a fold [N] of whole numbers for {len(same)} pairs, got {fold.shape} of "
+            f"{fold.dtype}; score the set again"
+        )
+    return PairScores(similarity, same, fold, scores.official)
 
 
 def separated(scores: PairScores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -87,6 +95,30 @@ def roc(scores: PairScores) -> Roc:
         tar=np.append(0.0, genuine_in / len(genuine)),
         threshold=np.append(np.inf, score[steps]),
     )
+
+
+def thresholds(refused: NDArray[np.float64], allowed: int, level: float = 0.95) -> tuple[float, float]:
+    """Where the threshold lies that lets `allowed` of the scores pass, had other ones been drawn.
+
+    The share of all scores that lie above the one which so many exceed is a beta variable; its quantiles, as places
+    among the scores that were seen, are those of the resampled threshold: nothing needs to be drawn.
+
+    Source: David and Nagaraja, Order Statistics (2003), section 7.1.
+
+    Args:
+        refused: [N], of impostors or strangers, in rising order.
+        allowed: how many may pass, fewer than N.
+        level: of confidence.
+
+    Returns:
+        The lower and the upper end.
+    """
+    from scipy.special import betaincinv
+
+    n = len(refused)
+    shares = [float(betaincinv(allowed + 1, n - allowed, tail)) for tail in ((1 + level) / 2, (1 - level) / 2)]
+    low, high = (refused[min(n - 1, max(0, n - 1 - round(share * n)))] for share in shares)
+    return float(low), float(high)
 
 
 def equal_error(rates: Roc) -> tuple[float, float | None]:

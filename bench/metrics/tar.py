@@ -5,16 +5,18 @@ Source: ISO/IEC 19795-1; the rule of 30 (30 errors for a reliable rate) is Doddi
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from ...reports.intervals import wilson
-from ...reports.record import Curve, Measure, Score
+from ...reports.record import Curve, Interval, Measure, Score
 from .base import Metric, PairScores
-from .roc import checked, separated
+from .roc import checked, separated, thresholds
 
+WITH_THRESHOLD = "wilson, and of the threshold"
 ERRORS = 30
 """So many false accepts must be allowed before a rate of them can be relied on."""
 
@@ -24,8 +26,11 @@ class Tar(Metric):
 
     The threshold is the highest impostor similarity that has to be refused, so that no more than `far` of the
     impostor pairs lie strictly above it; nothing is interpolated. Not measured, with a note, where `far` allows
-    fewer than 30 false accepts or where more impostor pairs than that failed.
+    fewer than 30 false accepts or where more impostor pairs than that failed. The interval is for genuine pairs
+    (Wilson's) and for impostor pairs, which set the threshold; both reach independently of each other.
     """
+
+    version: ClassVar[int] = 2
 
     far: Annotated[float, Field(gt=0, lt=1)] = 1e-2
 
@@ -60,14 +65,23 @@ class Tar(Metric):
             return Score(
                 measure=measure, on=on, value=None, n=len(genuine), chance=self.far, detail=detail, note=note
             ), None
-        threshold = float(np.partition(impostor, len(impostor) - 1 - allowed)[len(impostor) - 1 - allowed])
+        ordered = np.sort(impostor)
+        threshold = float(ordered[len(ordered) - 1 - allowed])
         accepted = int(np.count_nonzero(genuine > threshold))
+        value, own = accepted / len(genuine), wilson(accepted, len(genuine))
+        ends = [float(np.mean(genuine > bar)) for bar in thresholds(ordered, allowed)]
         return Score(
             measure=measure,
             on=on,
-            value=accepted / len(genuine),
+            value=value,
             n=len(genuine),
-            intervals=(wilson(accepted, len(genuine)),),
+            intervals=(
+                Interval(
+                    low=max(0.0, value - math.hypot(value - own.low, value - ends[1])),
+                    high=min(1.0, value + math.hypot(own.high - value, ends[0] - value)),
+                    kind=WITH_THRESHOLD,
+                ),
+            ),
             chance=self.far,
             detail={**detail, "threshold": threshold},
         ), None

@@ -13,7 +13,7 @@ from facebench.bench.attacks import leakage
 from facebench.bench.attacks.base import Attack, AttackError, Embeddings, Evidence, NotApplicableError
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.attacks.other_image import OtherImage
-from facebench.reports.intervals import FEW_HITS
+from facebench.reports.intervals import BY_PEOPLE, FEW_HITS
 from facebench.reports.record import Curve, Score
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -190,7 +190,7 @@ def test_pi_link_is_the_share_of_own_images_before_all_others(tmp_path: Path) ->
     assert scores["pi_link"].value == pytest.approx(expected)
     assert 0.3 < expected < 1
     assert scores["pi_link"].chance == pytest.approx(1 / 77)
-    assert [interval.kind for interval in scores["pi_link"].intervals] == ["cluster-bootstrap"]
+    assert [interval.kind for interval in scores["pi_link"].intervals] == [BY_PEOPLE]
 
 
 def test_a_collapsed_recognizer_is_told_by_its_ties(tmp_path: Path) -> None:

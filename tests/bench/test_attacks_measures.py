@@ -14,8 +14,10 @@ from facebench.bench.attacks.dsys import d_sys, null
 from facebench.bench.attacks.leakage import Found, shuffled
 from facebench.bench.attacks.openset import Strangers
 from facebench.bench.attacks.retrieval import TIE, ranks
-from facebench.reports.intervals import wilson
-from scipy.stats import mannwhitneyu
+from facebench.reports.intervals import clustered, wilson
+from facebench.reports.marks import BY_PERSON
+from facebench.reports.record import Score
+from scipy.stats import mannwhitneyu, norm
 
 
 def found(identity: list[int], own: list[float], person: list[int] | None = None, **more) -> Found:
@@ -154,7 +156,7 @@ def test_luck_is_no_residual_where_some_people_have_many_photos() -> None:
 def drawn_from(rng: np.random.Generator, tmp_path: Path, genuine: int = 900) -> dict:
     kept = pairs.Drawn(
         rng.normal(1, 1, genuine).astype(np.float32) / 10, np.repeat(np.arange(genuine // 3), 3),
-        rng.normal(0, 1, 40_000).astype(np.float32) / 10, 0, 0,
+        rng.normal(0, 1, 40_000).astype(np.float32) / 10, rng.integers(0, max(2, genuine // 3), (40_000, 2)), 0, 0,
     )  # fmt: skip
     kept.write(tmp_path)
     scores = pairs.scores(tmp_path, found([1], [1.0]), "it")
@@ -278,19 +280,24 @@ def test_d_sys_is_the_papers_sum_over_its_bins(n: int, bins: int) -> None:
 
 
 @pytest.mark.parametrize(("hits", "each"), [(160, 0.1), (400, 0.1), (0, 0.25), (160, 0.0)])
-def test_the_residuals_interval_propagates_both_shares(hits: int, each: float, tmp_path: Path) -> None:
+def test_the_residuals_interval_is_made_of_both_shares_intervals_over_people(
+    hits: int, each: float, tmp_path: Path
+) -> None:
+    """It was made of Wilson's over faces, as if the faces of one person were independent."""
     q = 400
-    searched = found([1] * hits + [2] * (q - hits), [0.9] * q)
+    person = np.arange(q) // 4
+    searched = found([1] * hits + [2] * (q - hits), [0.9] * q, person=person.tolist())
     control.Control(np.full(q, each), np.array([each / 2, each / 2]), chance=0.05).write(tmp_path)
     (score,) = control.scores(tmp_path, searched, "it")
     a, c = hits / q, each
-    width_a, width_c = (wilson(round(share * q), q) for share in (a, c))
-    sigma_a, sigma_c = ((width.high - width.low) / 2 for width in (width_a, width_c))  # both times z
-    half = math.hypot(sigma_a / (1 - c), sigma_c * (a - 1) / (1 - c) ** 2)
+    own = clustered(np.arange(q) < hits, person)[0] if 0 < hits < q else wilson(hits // 4, 100)  # 100 people
+    luck = wilson(round(c * q), q)  # all probes and all hold-out people alike: nothing but trials varies
+    down, up = math.hypot(a - own.low, luck.high - c), math.hypot(own.high - a, c - luck.low)
     value = (a - c) / (1 - c)
     assert score.value == pytest.approx(value)
     (interval,) = score.intervals
-    assert (interval.low, interval.high) == pytest.approx((max(-1, value - half), min(1, value + half)))
+    expected = max(-1, value - down / (1 - c)), min(1, value + up / (1 - c))
+    assert (interval.low, interval.high) == pytest.approx(expected)
     assert score.detail["control_sigma"] == pytest.approx(math.sqrt(0.05 * 0.95 / q))
 
 
@@ -306,3 +313,88 @@ def test_where_everybody_stands_in_for_everybody_there_is_no_residual(tmp_path: 
     (score,) = control.scores(tmp_path, found([1, 1, 1], [0.9] * 3), "it")
     assert score.value is None
     assert "nothing is left to find" in score.note
+
+
+@pytest.mark.parametrize(("shared", "photos"), [(0.0, 0), (1.0, 0), (3.0, 0), (1.0, 1)])
+def test_the_residual_of_noise_holds_zero(shared: float, photos: int, tmp_path: Path) -> None:
+    """Faces of noise have nothing to do with anybody; where they are alike, all match the same few people."""
+    rng, counts = np.random.default_rng(0), np.array([4] if not photos else [2] * 50 + [3] * 20 + [5] * 20 + [15] * 10)
+
+    def unit(vectors: np.ndarray) -> np.ndarray:
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    def people(n: int) -> Embeddings:
+        label = np.repeat(np.arange(n), rng.choice(counts, n))
+        return Embeddings(unit(rng.normal(0, 1, (n, 16))[label] + 0.5 * rng.normal(0, 1, (len(label), 16))), label)
+
+    held, draws = 0, 100
+    for _ in range(draws):
+        gallery, holdout = people(80), people(20)
+        noise = unit(shared * rng.normal(0, 1, 16) + rng.normal(0, 1, (len(gallery.identity), 16)))
+        lost = np.zeros(len(noise), np.bool_)
+        probes = Embeddings(noise, gallery.identity)
+        luck = leakage.found_by(ranks(probes, gallery, np.arange(len(noise))), gallery.identity, lost, lost, seed=0)
+        control.compare(probes, holdout, luck).write(tmp_path)
+        (score,) = control.scores(tmp_path, luck, "it")
+        held += score.intervals[0].low <= 0 <= score.intervals[0].high
+    assert held / draws >= 0.9
+
+
+def test_what_is_found_of_people_is_no_residual_of_noise(tmp_path: Path) -> None:
+    searched = found([1] * 60 + [2] * 340, [0.9] * 400, person=(np.arange(400) // 4).tolist())
+    control.Control(np.full(400, 0.02), np.full(20, 0.001), chance=0.02).write(tmp_path)
+    (score,) = control.scores(tmp_path, searched, "it")
+    assert score.intervals[0].low > 0.03
+
+
+def test_the_mean_over_people_weighs_people_alike() -> None:
+    person = [0] * 8 + [1, 2]
+    (score,) = [one for one in leakage.measures(
+        found([1] * 8 + [2, 2], [0.9] * 10, person=person, best=np.arange(10), linked=np.zeros(10)), [1], "it",
+        image=False)[0] if one.measure.name == BY_PERSON]  # fmt: skip
+    assert score.value == pytest.approx(1 / 3)
+    assert score.n == 3
+    assert (score.detail["found_once"], score.detail["faces"], score.detail["most_faces"]) == (
+        pytest.approx(1 / 3), 10, 8)  # fmt: skip
+    assert leakage.hits(found([1], [1.0]), BY_PERSON) is None  # no share of probes
+
+
+@pytest.mark.parametrize("name", ["eer", "auc", "tar@far=0.01"])
+def test_rates_over_pairs_are_covered_with_the_threshold_that_impostors_set(name: str, tmp_path: Path) -> None:
+    """People differ in how alike they are to all others, and there are few of them."""
+    rng, draws, people = np.random.default_rng(1), 120, 60
+
+    def sample(people: int, seed: np.random.Generator) -> pairs.Drawn:
+        alike = seed.normal(0, 0.4, people)
+        person = np.repeat(np.arange(people), 10)
+        two = np.stack([seed.integers(0, people, 12_000), seed.integers(0, people, 12_000)], 1)
+        two = two[two[:, 0] != two[:, 1]]
+        genuine = seed.normal(2, 1, len(person)) + alike[person] + seed.normal(0, 0.3, people)[person]
+        impostor = seed.normal(0, 1, len(two)) + alike[two].sum(axis=1) / 2
+        return pairs.Drawn((genuine / 20).astype(np.float32), person, (impostor / 20).astype(np.float32), two, 0, 0)
+
+    def told(drawn: pairs.Drawn) -> Score:
+        drawn.write(tmp_path)
+        return next(s for s in pairs.scores(tmp_path, found([1], [1.0]), "it") if s.measure.name == name)
+
+    truth = np.mean([told(sample(2000, rng)).value or 0 for _ in range(10)])
+    held = 0
+    for _ in range(draws):
+        (interval,) = told(sample(people, rng)).intervals
+        held += interval.low <= truth <= interval.high
+    assert held / draws >= 0.88
+
+
+def test_the_rate_of_detection_is_covered_with_the_threshold_that_strangers_set(tmp_path: Path) -> None:
+    rng, draws, held, plain = np.random.default_rng(2), 300, 0, 0
+    truth = float(norm.sf(norm.isf(0.1) - 2))
+    for _ in range(draws):
+        Strangers(rng.normal(0, 1, 300).astype(np.float32)).write(tmp_path)
+        own = rng.normal(2, 1, 900)
+        _, score = openset.scores(tmp_path, found([1] * 900, own.tolist()), "it")
+        (interval,) = score.intervals
+        held += interval.low <= truth <= interval.high
+        without = wilson(round((score.value or 0) * 900), 900)
+        plain += without.low <= truth <= without.high
+    assert 0.92 <= held / draws <= 0.985
+    assert plain / draws < 0.6  # the threshold was taken for given

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.cli import main
+from facebench.bench.metrics.accuracy import Accuracy
 from facebench.reports import record as results
 from facebench.reports import thirdparty
 from made_up import attack, record
@@ -291,4 +292,12 @@ def test_what_an_earlier_version_of_an_attack_made_is_not_called_wrong(
 ) -> None:
     monkeypatch.setattr(Ignorant, "version", 99)
     told = verify(0)
-    assert "attack/ignorant: made by version 4 of the attack, and this is version 99" in told
+    assert "attack/ignorant: made by version 5 of the attack, and this is version 99" in told
+
+
+def test_what_an_earlier_version_of_a_metric_made_is_not_called_wrong(
+    store: Path, verify: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Accuracy, "version", 99)
+    told = verify(0)
+    assert "made by version 2 of the metric, and this is version 99" in told

@@ -110,3 +110,10 @@ def test_people_who_are_behind_no_face_are_found_by_chance_only(rate: float, pas
     for lacking in detail:
         partly = {key: value for key, value in detail.items() if key != lacking}
         assert control_bounds([_score("residual", 0.3, detail=partly)]) == []
+
+
+def test_a_blind_judge_fails_however_many_pairs_are_of_one_kind() -> None:
+    check = judge_on_clear_pairs({"lfw": 0.95}, ["lfw"])
+    assert not check.passed
+    assert "blind" in check.says
+    assert judge_on_clear_pairs({"lfw": 0.95, "agedb_30": 0.5}, ["agedb_30"]).passed

@@ -350,3 +350,28 @@ def test_two_records_of_one_seed_are_told_apart_by_the_recipes_name_or_not_at_al
     code, shown = gate(*(record(recipe=name, name=f"lfw-{name}-masking-0") for name in ("yy", "zz")))
     assert code == 2
     assert "expected one record of each seed, got lfw-yy-masking-0, lfw-zz-masking-0" in shown["findings"][0]["why"]
+
+
+def test_a_number_of_another_version_of_its_metric_is_not_comparable(gate: Gate) -> None:
+    gate(record(), options=UPDATE)
+    code, shown = gate(record(accuracy=0.5, metric_versions={"accuracy": 2}))
+    assert code == 2
+    verdicts = _verdicts(shown)
+    assert verdicts.pop("accuracy lfw") == "not-comparable"
+    assert set(verdicts.values()) == {"ok"}
+    assert any("version 1 of the metric made the baseline's accuracy, version 2" in f["why"] for f in shown["findings"])
+    _, shown = gate(record(seed=7, metric_versions={"accuracy": 2}))
+    assert _verdicts(shown)["accuracy lfw"] == "not-comparable"
+
+
+def test_a_retrained_method_is_held_against_what_the_baselines_seeds_differ_by(gate: Gate) -> None:
+    seeds = {0: 0.80, 1: 0.84, 2: 0.77}
+    gate(*(record(seed=seed, accuracy=value) for seed, value in seeds.items()), options=UPDATE)
+    now = [record(seed=seed, accuracy=value - 0.15 * (seed == 0)) for seed, value in seeds.items()]
+    code, shown = gate(*now)
+    (why,) = [f["why"] for f in shown["findings"] if f["measure"] == "accuracy" and f["seeds"] == "0"]
+    assert code == 0
+    assert "3 seeds of the baseline differ" in why
+    gate(record(accuracy=0.80), options=UPDATE)
+    (folderless,) = [f["why"] for f in gate(record(accuracy=0.65))[1]["findings"] if f["measure"] == "accuracy"]
+    assert "needs more seeds" in folderless

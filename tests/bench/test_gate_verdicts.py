@@ -11,6 +11,7 @@ from facebench.bench.attacks.leakage import Found
 from facebench.bench.baseline import BaselineError, Gated, Kept
 from facebench.bench.metrics.accuracy import Accuracy, answered
 from facebench.bench.metrics.base import PairScores
+from facebench.bench.metrics.folds import by_kind
 from facebench.bench.samples import Trials
 from facebench.bench.verdicts import judge
 from facebench.reports.intervals import wilson
@@ -200,8 +201,8 @@ def test_right_answers_add_up_to_the_accuracy() -> None:
     similarity, same = _pairs()
     right = answered(PairScores(similarity, same))
     score, _ = Accuracy()(PairScores(similarity, same), "lfw")
-    folds = np.array_split(right, 10)
-    assert np.mean([fold.mean() for fold in folds]) == pytest.approx(score.value, abs=1e-12)
+    fold = by_kind(same)  # folds were ten runs of pairs, whatever these held
+    assert np.mean([right[fold == k].mean() for k in range(10)]) == pytest.approx(score.value, abs=1e-12)
     assert not right[[3, 4]].any()
 
 
@@ -255,3 +256,32 @@ def test_a_record_cannot_name_a_folder_outside_the_store(tmp_path: Path, name: s
         stages = (StageTrace(name=name, key=key, seconds=1, cached=False),)
         traced = made.model_copy(update={"stages": stages})
         assert samples.trials(traced, outside, tmp_path / "runs") == (None, "")
+
+
+def test_a_change_no_larger_than_the_baselines_seeds_differ_by_is_ok() -> None:
+    """Pairs tell that two trainings differ, and any two trainings do."""
+    before, now = np.arange(1000) < 800, np.arange(1000) < 760
+    trials = Trials(before, None), Trials(now, None)
+    verdict, why = judge(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80, 0.77, 0.82])
+    assert verdict == "ok"
+    assert "3 seeds of the baseline differ" in why
+    assert judge(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80, 0.801, 0.799])[0] == "regressed"
+    verdict, why = judge(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80])
+    assert verdict == "regressed"
+    assert "needs more seeds" in why
+
+
+def test_an_equal_method_that_is_trained_again_is_seldom_called_another() -> None:
+    random, alarms, draws = np.random.default_rng(0), 0, 400
+    hard = random.normal(0, 1, 2000)
+
+    def trained() -> np.ndarray:  # accuracy varies by two points from training to training
+        return hard + random.normal(0, 0.7, 2000) < 1 + random.normal(0, 0.08)
+
+    for _ in range(draws):
+        seeds, again = [trained() for _ in range(3)], trained()
+        values = [float(hit.mean()) for hit in seeds]
+        trials = Trials(seeds[0], None), Trials(again, None)
+        now = _score(float(again.mean()), 2000)
+        alarms += judge(ACCURACY, [_kept(values[0], 2000)], [now], trials, trained=values)[0] != "ok"
+    assert alarms / draws <= 0.03

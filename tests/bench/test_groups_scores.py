@@ -11,7 +11,7 @@ from facebench.bench.group_scores import _accuracy, _Probes, leak_by_group, of_a
 from facebench.bench.grouping import Column, Grouping
 from facebench.bench.metrics.base import PairScores
 from facebench.reports.groups import NOT_TOLD, compared, long_form, spreads, widest
-from facebench.reports.intervals import cluster_bootstrap, wilson
+from facebench.reports.intervals import clustered, wilson
 from facebench.reports.record import Groups, GroupScore, GroupTable, Score
 from made_up import ACCURACY, record
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ def test_the_chance_of_a_search_without_the_source_is_of_one_mate_and_one_image_
 def test_the_interval_is_over_the_groups_people_and_wilsons_where_nobody_was_found() -> None:
     found = _scores({"dark": 0.5, "light": 0.0}, {"dark": 20, "light": 40})
     dark = np.repeat(np.arange(20) < 10, EACH)
-    expected = cluster_bootstrap(dark.astype(float), np.repeat(np.arange(20), EACH), seed=3)
+    expected = clustered(dark, np.repeat(np.arange(20), EACH))[0]
     assert found["dark"].score.intervals == (expected, wilson(40, 80))
     assert found["light"].score.intervals == (wilson(0, 160),)
     assert expected.high - expected.low > wilson(40, 80).high - wilson(40, 80).low  # four faces of one are not four

@@ -12,10 +12,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 
-def folds_of(n: int, folds: int = 10) -> list[NDArray[np.int64]]:
+def runs_of(n: int, folds: int) -> list[NDArray[np.int64]]:
     """Consecutive runs; the first n % folds have one more, as in scikit-learn's KFold(shuffle=False)."""
     ends = np.cumsum([n // folds + (fold < n % folds) for fold in range(folds)])
     return [np.arange(end - n // folds - (fold < n % folds), end) for fold, end in enumerate(ends)]
+
+
+def folds_of(same: Any) -> list[NDArray[np.int64]]:
+    """Of either kind, consecutive runs; as many folds as there are pairs of the rarer kind, ten at most."""
+    kinds = [np.flatnonzero(same), np.flatnonzero(~same)]
+    folds = min(10, *map(len, kinds))
+    return [
+        np.concatenate(parts) for parts in zip(*([k[r] for r in runs_of(len(k), folds)] for k in kinds), strict=True)
+    ]
 
 
 def plain_accuracy(threshold: float, distance: NDArray[np.float64], same: Any) -> float:
@@ -25,10 +34,12 @@ def plain_accuracy(threshold: float, distance: NDArray[np.float64], same: Any) -
     return float(true_positive + true_negative) / distance.size
 
 
-def plain_ten_fold(distance: NDArray[np.float64], same: Any) -> NDArray[np.float64]:
+def plain_ten_fold(
+    distance: NDArray[np.float64], same: Any, folds: list[NDArray[np.int64]] | None = None
+) -> NDArray[np.float64]:
     """The rule: the threshold that is best on nine folds, the first of equal ones, answers the tenth."""
     accuracy = []
-    for held in folds_of(len(distance)):
+    for held in folds_of(same) if folds is None else folds:
         train = np.setdiff1d(np.arange(len(distance)), held)
         on_train = [plain_accuracy(threshold, distance[train], same[train]) for threshold in THRESHOLDS]
         best = int(np.argmax(on_train))
@@ -42,7 +53,7 @@ def distance_of(similarity: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def some_scores(rng: np.random.Generator, n: int, *, overlap: float = 0.2, dtype: Any = np.float64) -> PairScores:
     same = rng.random(n) < 0.5
-    same[:2] = True, False
+    same[:4] = True, False, True, False
     similarity = np.clip(rng.normal(np.where(same, 0.6, 0.1), overlap), -1, 1).astype(dtype)
     return PairScores(similarity.astype(np.float64), same)
 
@@ -69,6 +80,7 @@ def test_equals_the_plain_loop_on_distances_that_lie_on_thresholds(data: st.Data
     n = data.draw(st.integers(10, 35))
     place = np.array(data.draw(st.lists(st.integers(0, 60), min_size=n, max_size=n)))
     same = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    same[:4] = True, False, True, False
     similarity = 1 - THRESHOLDS[place] / 2
     folds = ten_fold(PairScores(similarity, same))
     assert (folds.correct / folds.size == plain_ten_fold(distance_of(similarity), same)).all()

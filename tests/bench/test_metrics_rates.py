@@ -8,9 +8,11 @@ from facebench.bench.metrics.base import Metric, PairScores
 from facebench.bench.metrics.eer import Eer
 from facebench.bench.metrics.roc import MetricError
 from facebench.bench.metrics.tar import Tar
+from facebench.reports.intervals import wilson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.stats import norm
 
 
 def pairs(genuine: Any, impostor: Any) -> PairScores:
@@ -149,3 +151,20 @@ def test_one_kind_of_pair_or_none_is_refused(metric: Metric) -> None:
         metric(pairs([0.1, 0.2], []), "lfw")
     with pytest.raises(MetricError, match="at least 2 pairs"):
         metric(pairs([], []), "lfw")
+
+
+@pytest.mark.parametrize(
+    ("n", "apart", "far"), [(3000, 2.5, 0.01), (3000, 1.0, 0.01), (3500, 2.0, 0.02), (900, 2.0, 0.04)]
+)
+def test_tar_is_covered_with_the_threshold_that_impostor_pairs_set(n: int, apart: float, far: float) -> None:
+    random, draws, held, plain = np.random.default_rng(0), 250, 0, 0
+    truth, same = float(norm.sf(norm.isf(far) - apart)), np.arange(2 * n) < n
+    for _ in range(draws):
+        similarity = np.concatenate([random.normal(apart, 1, n), random.normal(0, 1, n)]) / 20
+        score, _ = Tar(far=far)(PairScores(similarity, same), "toy")
+        (interval,) = score.intervals
+        held += interval.low <= truth <= interval.high
+        without = wilson(round((score.value or 0) * n), n)
+        plain += without.low <= truth <= without.high
+    assert 0.92 <= held / draws <= 0.985
+    assert plain / draws < 0.75  # the threshold was taken for given

@@ -164,3 +164,13 @@ def test_an_image_that_is_none_a_pipe_or_unreadable_is_told_by_its_line(root: Pa
     image.unlink()
     image.mkdir()
     assert "line 5, face 1: expected an image" in refused(root, HEAD + "".join(LINES))
+
+
+def test_the_folds_of_the_list_are_kept_and_are_part_of_what_the_set_is(root: Path) -> None:
+    opened = source(root, HEAD + "".join(LINES)).open()
+    assert opened.fold is not None
+    assert opened.fold.tolist() == [0, 0, 1, 1]
+    two = source(root, HEAD + "".join(LINES)).fingerprint()
+    one = source(root, "2\n" + "".join(LINES))
+    assert one.open().fold is None  # of one fold no threshold can be chosen on others
+    assert one.fingerprint() != two

@@ -142,7 +142,7 @@ def test_the_compact_board_has_utility_worst_leakage_and_seeds_and_tells_marks_b
     head = [cell.strip() for cell in shown.splitlines()[2].strip("|").split("|")]
     assert head == ["method", "accuracy lfw", "worst leakage", "seeds"]
     assert "80.0 [76.6, 83.0]" in shown
-    assert "10.0 [7.4, 13.3] (ignorant)" in shown
+    assert "10.0 [7.4, 13.3] (1 seed) (ignorant)" in shown
     assert "- ignorant-only: all\n" in shown
     assert "- unreliable: `b`\n" in shown
     assert "- `b` is unreliable: judge on clear pairs" in shown

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facebench.reports.intervals import BY_CLUSTERS, FEW_HITS, cluster_bootstrap, clustered, wilson
+from facebench.reports.coverage import WORLDS, World, covered, drawn, table
+from facebench.reports.intervals import (
+    BY_PEOPLE,
+    FEW_HITS,
+    cluster_bootstrap,
+    clustered,
+    over_people,
+    spread,
+    wilson,
+)
 from scipy.stats import binomtest
 
 
@@ -64,12 +73,45 @@ def test_clusters_of_unequal_sizes_are_covered_as_well() -> None:
 
 
 def test_a_share_of_hits_has_an_interval_by_people_and_wilsons_beside_it() -> None:
-    hits, clusters = np.arange(60) % 3 == 0, np.arange(60) // 6
-    by_people, plain = clustered(hits, clusters, seed=4)
-    assert by_people == cluster_bootstrap(hits.astype(float), clusters, seed=4)
-    assert plain == wilson(20, 60)
-    assert clustered(np.ones(5, bool), np.arange(5), seed=0) == (wilson(5, 5),)
-    assert clustered(np.arange(5) > 2, np.zeros(5, int), seed=0) == (wilson(2, 5),)
+    random = np.random.default_rng(0)
+    hits, clusters = np.repeat(random.random(40) < 0.5, 3) & (random.random(120) < 0.8), np.arange(120) // 3
+    by_people, plain = clustered(hits, clusters)
+    assert by_people.kind == BY_PEOPLE
+    assert plain == wilson(int(hits.sum()), 120)
+    assert by_people.low < plain.low < plain.high < by_people.high  # three faces of one are not three trials
+    assert clustered(np.ones(5, bool), np.arange(5)) == (wilson(5, 5),)
+    assert clustered(np.arange(5) > 2, np.zeros(5, int)) == (wilson(2, 5),)
+    alike = np.arange(60) % 3 == 0  # of each of ten people two in six: they do not vary
+    assert clustered(alike, np.arange(60) // 6) == (wilson(20, 60),)
+
+
+def test_of_people_with_one_face_each_it_is_wilsons_with_students_t() -> None:
+    hits = np.arange(4000) % 4 == 0
+    made, plain = clustered(hits, np.arange(4000))
+    assert (made.low, made.high) == pytest.approx((plain.low, plain.high), abs=2e-5)
+
+
+def test_the_error_is_that_of_leaving_out_one_person_at_a_time() -> None:
+    """The jackknife of a mean over faces, computed here by leaving out."""
+    random = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(50), random.integers(1, 30, 50))
+    values = (random.random(len(clusters)) < random.beta(0.2, 1, 50)[clusters]).astype(float)
+    left = [values[clusters != person].mean() for person in range(50)]
+    jackknife = np.sqrt(np.sum((values.mean() - np.array(left)) ** 2) * 50 / 49)
+    assert spread(values, clusters).error == pytest.approx(jackknife)
+
+
+def test_it_reaches_farther_to_the_side_where_a_person_may_lie_far_out() -> None:
+    clusters = np.repeat(np.arange(200), 5)
+    rare = np.isin(clusters, np.arange(12))  # twelve of 200 are found every time
+    low, high = over_people(spread(rare.astype(float), clusters))
+    again = over_people(spread(1.0 - rare, clusters))
+    assert again == pytest.approx((1 - high, 1 - low))
+    even = over_people(spread(rare.astype(float), clusters)._replace(skewed=0.0))
+    assert even[0] == pytest.approx(low)
+    assert even[1] < high
+    everybody = spread(np.tile([1.0, 0, 0, 0, 0], 200), clusters)
+    assert everybody.error == 0
 
 
 def test_the_bootstrap_is_seeded_and_keeps_clusters_together() -> None:
@@ -141,7 +183,7 @@ def test_of_rare_hits_the_truth_is_seldom_above_the_interval(alike: bool) -> Non
     for draw in range(draws):
         rates = random.beta(true * 3, (1 - true) * 3, 280) if alike else np.full(280, true)
         values = random.random(len(clusters)) < rates[clusters]
-        above += clustered(values, clusters, seed=draw)[0].high < true
+        above += clustered(values, clusters)[0].high < true
         alone += values.any() and cluster_bootstrap(values.astype(float), clusters, seed=draw).high < true
     assert above / draws <= 0.05
     assert above < alone
@@ -149,11 +191,40 @@ def test_of_rare_hits_the_truth_is_seldom_above_the_interval(alike: bool) -> Non
 
 def test_where_few_people_were_found_the_interval_reaches_as_far_as_wilsons() -> None:
     clusters = np.repeat(np.arange(100), 4)
-    for people, kind in ((9, FEW_HITS), (10, BY_CLUSTERS), (90, BY_CLUSTERS), (91, FEW_HITS)):
+    for people, kind in ((9, FEW_HITS), (10, BY_PEOPLE), (90, BY_PEOPLE), (91, FEW_HITS)):
         values = clusters < people
-        made, plain = clustered(values, clusters, seed=0)
-        by_people = cluster_bootstrap(values.astype(float), clusters, seed=0)
+        made, plain = clustered(values, clusters)
+        low, high = over_people(spread(values.astype(float), clusters))
         assert made.kind == kind
         wide = kind == FEW_HITS
-        assert made.low == (min(by_people.low, plain.low) if wide else by_people.low)
-        assert made.high == (max(by_people.high, plain.high) if wide else by_people.high)
+        assert made.low == (min(low, plain.low) if wide else low)
+        assert made.high == (max(high, plain.high) if wide else high)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: f"{world.people}-{world.leak}-{world.spread}")
+def test_leakage_of_people_with_many_photos_is_covered_and_missed_on_both_sides(world: World) -> None:
+    """`reports/coverage.py` makes the table of `docs/attacks.md` with more draws."""
+    found = covered(world, ["printed", "by person"], draws=400)
+    printed, by_person = found["printed"], found["by person"]
+    assert printed.holds >= 0.885
+    assert printed.above <= 0.095  # percentiles of resampled people: up to .2
+    assert printed.below <= 0.06
+    assert by_person.holds >= 0.93
+    assert max(by_person.below, by_person.above) <= 0.06
+
+
+def test_the_worlds_are_as_uneven_as_leakage_is() -> None:
+    random, most, hits = np.random.default_rng(0), [], []
+    for _ in range(100):
+        hit, person = drawn(WORLDS[0], random)
+        by = np.sort(np.bincount(person, weights=hit))
+        most.append(by[-5:].sum() / by.sum())
+        hits.append(by.sum())
+    assert 80 < np.mean(hits) < 120
+    assert 0.4 < np.mean(most) < 0.55  # five people bring half of them
+
+
+def test_the_table_is_markdown_with_a_line_a_world() -> None:
+    lines = table(3, WORLDS[:2]).splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("| 672 | 2.7 % | 0.02 | ")

@@ -63,7 +63,7 @@ def test_every_format_says_who_found_it_and_where() -> None:
     text = render.markdown(found)
     assert "50.0 (inversion, third party)" in text
     who = "third-party attack `inversion` by example-lab (https://example.org/inversion)"
-    line = f"{who}: leak@1 50.0 [45.1, 54.9], n = 400"
+    line = f"{who}: leak@1 50.0 [45.1, 54.9] (1 seed), n = 400"
     assert line in text
     assert line in render.markdown(found, compact=True)
     assert "inversion" not in text.splitlines()[2]  # no column: nobody else was attacked that way
