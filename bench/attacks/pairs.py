@@ -7,7 +7,7 @@ Interspeech 2025); they stand here because other studies of privacy report them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +43,11 @@ class Drawn:
     """[G], whose they are."""
     impostor: NDArray[np.float32]
     """[I], a private face and an original of another person."""
-    people: NDArray[np.int64]
-    """[I, 2], whose they are."""
     failures: int
     """Drawn genuine pairs that were left out."""
     seed: int
+    people: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    """[I, 2], whose the two faces of the impostor pairs are; empty where that is not known, as if all were others."""
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
@@ -94,7 +94,7 @@ def draw(
     impostor = _similarity(probes, gallery, *strange)
     seen = ~np.isnan(impostor)
     people = np.stack([probes.identity[strange[0]], gallery.identity[strange[1]]], axis=1)[seen]
-    return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[seen], people, int(lost.sum()), seed)
+    return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[seen], int(lost.sum()), seed, people)
 
 
 def _once(
@@ -126,7 +126,8 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
     alike = d_sys(genuine, impostor), null(genuine, impostor, seed=drawn.seed)
     # as in searches: an impostor that is as alike as a genuine face, but for rounding, counts against the defender
     genuine = genuine + TIE
-    scored = Scored(genuine, drawn.person, impostor, drawn.people[order])
+    people = drawn.people if len(drawn.people) else -1 - np.arange(2 * len(order)).reshape(-1, 2)
+    scored = Scored(genuine, drawn.person, impostor, people[order])
     counts = {"n_genuine": float(n), "n_impostor": float(len(impostor)), "failures": float(drawn.failures)}
     pooled = PairScores(np.concatenate([genuine, impostor]), np.arange(n + len(impostor)) < n)
     eer, threshold = equal_error(roc(pooled))

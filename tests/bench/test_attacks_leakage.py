@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from facebench.bench.attacks import leakage
 from facebench.bench.attacks.base import Attack, AttackError, Embeddings, Evidence, NotApplicableError
+from facebench.bench.attacks.chance import chance_of_identity, keeps_first
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.attacks.other_image import OtherImage
 from facebench.reports.intervals import BY_PEOPLE, FEW_HITS
@@ -116,7 +117,7 @@ def test_chance_is_that_of_drawing_without_looking() -> None:
     for gallery, mates, k in itertools.product([4, 6], [1, 2, 4], [1, 2, 3]):
         drawn = list(itertools.combinations(range(gallery), k))
         expected = sum(min(draw) < mates for draw in drawn) / len(drawn)  # images below `mates` are the mates
-        assert leakage.chance_of_identity(gallery, np.array([mates]), k) == pytest.approx([expected])
+        assert chance_of_identity(gallery, np.array([mates]), k) == pytest.approx([expected])
 
 
 def test_leakage_at_smaller_galleries_is_the_mean_over_sub_galleries() -> None:
@@ -124,7 +125,7 @@ def test_leakage_at_smaller_galleries_is_the_mean_over_sub_galleries() -> None:
     for rank, size in itertools.product(range(1, n + 1), range(1, n + 1)):
         rivals = list(itertools.combinations(range(n - 1), size - 1))  # those below rank - 1 are more alike
         expected = np.mean([all(rival >= rank - 1 for rival in drawn) for drawn in rivals])
-        assert leakage._keeps_first(n, rank, size) == pytest.approx(expected)
+        assert keeps_first(n, rank, size) == pytest.approx(expected)
 
 
 def test_leakage_at_smaller_galleries_agrees_with_sampling(tmp_path: Path) -> None:

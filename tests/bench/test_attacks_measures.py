@@ -156,7 +156,8 @@ def test_luck_is_no_residual_where_some_people_have_many_photos() -> None:
 def drawn_from(rng: np.random.Generator, tmp_path: Path, genuine: int = 900) -> dict:
     kept = pairs.Drawn(
         rng.normal(1, 1, genuine).astype(np.float32) / 10, np.repeat(np.arange(genuine // 3), 3),
-        rng.normal(0, 1, 40_000).astype(np.float32) / 10, rng.integers(0, max(2, genuine // 3), (40_000, 2)), 0, 0,
+        rng.normal(0, 1, 40_000).astype(np.float32) / 10, 0, 0,
+        rng.integers(0, max(2, genuine // 3), (40_000, 2)),
     )  # fmt: skip
     kept.write(tmp_path)
     scores = pairs.scores(tmp_path, found([1], [1.0]), "it")
@@ -371,7 +372,7 @@ def test_rates_over_pairs_are_covered_with_the_threshold_that_impostors_set(name
         two = two[two[:, 0] != two[:, 1]]
         genuine = seed.normal(2, 1, len(person)) + alike[person] + seed.normal(0, 0.3, people)[person]
         impostor = seed.normal(0, 1, len(two)) + alike[two].sum(axis=1) / 2
-        return pairs.Drawn((genuine / 20).astype(np.float32), person, (impostor / 20).astype(np.float32), two, 0, 0)
+        return pairs.Drawn((genuine / 20).astype(np.float32), person, (impostor / 20).astype(np.float32), 0, 0, two)
 
     def told(drawn: pairs.Drawn) -> Score:
         drawn.write(tmp_path)

@@ -299,7 +299,7 @@ def test_rows_without_sources_are_marked_told_and_not_ranked() -> None:
     (line,) = [line for line in text.splitlines() if line.startswith("| blur ")]
     assert [cell.strip() for cell in line.strip("|").split("|")][1:5] == [
         "70.0",
-        "20.0 [16.4, 24.2]",
+        "20.0 [16.4, 24.2] (1 seed)",
         "n/a",
         "20.0 (ignorant)",
     ]
