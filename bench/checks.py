@@ -39,24 +39,30 @@ def interval_of_chance(chance: float, n: int, *, level: float = 0.99) -> tuple[f
     return (low or 0) / n, high / n
 
 
-def judge_on_clear_pairs(clear: Mapping[str, float | None], blind: Collection[str] = ()) -> Check:
+def judge_on_clear_pairs(
+    clear: Mapping[str, float | None], blind: Collection[str] = (), *, declared: str | None = None
+) -> Check:
     """Whether the judge recognizes ordinary people at all, on an LFW-like set or else on its best one.
 
     Args:
         clear: its accuracy by verification set.
         blind: the sets all of whose pairs are alike to it: there it recognizes nobody, whatever the accuracy, which
             is high where most pairs are of one kind.
+        declared: the preprocessing of a judge that is a file, which is what is most often wrong.
     """
     known = {name: value for name, value in clear.items() if value is not None}
     ordinary = [name for name in known if name.startswith("lfw")]
     name = ordinary[0] if ordinary else max(known, key=lambda n: known[n], default="")
     value = known.get(name)
+    passed = value is not None and value >= JUDGE_FLOOR and name not in blind
+    doubt = f"; is attack.preprocessing={declared} what its file expects?" if declared and not passed else ""
     return Check(
         name="judge on clear pairs",
-        passed=value is not None and value >= JUDGE_FLOOR and name not in blind,
+        passed=passed,
         says=f"expected an accuracy of at least {JUDGE_FLOOR:.0%}, got "
         + (f"{value:.1%} on {name}" if value is not None else "none")
-        + (": the judge is blind there, all pairs are alike to it" if name in blind else ""),
+        + (": the judge is blind there, all pairs are alike to it" if name in blind else "")
+        + doubt,
         guards="privacy",
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..datasets.base import Progress, silent
 from .store import file_digest
@@ -42,6 +42,9 @@ class Judge(BaseModel):
     bgr: bool = False
     flip: bool = True
     """Whether to add the mirror image's embedding, as InsightFace does; without, a face costs half the time."""
+    output: str | None = Field(default=None, exclude_if=lambda output: output is None)
+    """Which output of the file is the embedding, where it has several; younger than keys of kept stages, so no part of
+    one where it is not given."""
 
     def spelled(self, entry: str = "attack") -> dict[str, Any]:
         """The judge's own part of a key: the file's content and how images are handed to it.
@@ -50,23 +53,26 @@ class Judge(BaseModel):
             entry: of the plan, which errors name.
 
         Raises:
-            JudgeError: the file is missing, or its preprocessing was not declared.
+            JudgeError: the file is missing or no file, or its preprocessing was not declared.
         """
         if self.embedder is None:
             return {"embedder": "in-house", "flip": self.flip}
         try:
             content = file_digest(self.embedder, most=MAX_BYTES)
-        except OSError as error:
-            raise JudgeError(
-                f"{entry}.embedder: {self.embedder} cannot be read ({error.strerror or error}); name an ONNX file"
-            ) from error
+        except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            raise JudgeError(f"{entry}.embedder: {self.embedder} cannot be read ({why}); name an ONNX file") from error
         if self.preprocessing is None:
             raise JudgeError(
                 f"{entry}.preprocessing: {self.embedder.name} needs its preprocessing declared, since a wrong one "
                 "makes leakage look low without any error; expected arcface, arcface128, imagenet, raw or unit, got "
                 f"nothing; look it up where the file comes from and {_declared(entry)} (InsightFace's own: arcface)"
             )
-        return {"embedder": content, "preprocessing": self.preprocessing, "bgr": self.bgr, "flip": self.flip}
+        how = {"embedder": content, "preprocessing": self.preprocessing, "bgr": self.bgr, "flip": self.flip}
+        return {**how, **self._named_output()}
+
+    def _named_output(self) -> dict[str, str]:
+        return {} if self.output is None else {"output": self.output}
 
     def described(self, spelled: dict[str, Any]) -> dict[str, Any]:
         """The judge as a record names it."""
@@ -79,6 +85,7 @@ class Judge(BaseModel):
             "preprocessing": spelled["preprocessing"],
             "bgr": self.bgr,
             "flip": self.flip,
+            **self._named_output(),
         }
 
     def open(self, trained: Path | None, *, device: torch.device) -> Embed:
@@ -94,7 +101,8 @@ class Judge(BaseModel):
         from ..facemae.onnx_embedder import OnnxEmbedder
 
         assert self.preprocessing is not None  # noqa: S101 - `spelled` refused it
-        return _onnx_embed(OnnxEmbedder(self.embedder, self.preprocessing, bgr=self.bgr), flip=self.flip)
+        model = OnnxEmbedder(self.embedder, self.preprocessing, bgr=self.bgr, output=self.output)
+        return _onnx_embed(model, flip=self.flip)
 
 
 def _declared(entry: str) -> str:

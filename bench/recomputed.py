@@ -92,7 +92,7 @@ def _adaptive(record: RunRecord) -> list[str]:
 
 def _judge_file(judge: dict[str, Any]) -> dict[str, Any]:
     """The judge as its own part of a key spells it; records from before an entry was there do not have it."""
-    entries = ("preprocessing", "bgr", "flip") if judge.get("kind") == "onnx" else ("flip",)
+    entries = ("preprocessing", "bgr", "flip", "output") if judge.get("kind") == "onnx" else ("flip",)
     how: dict[str, Any] = {key: judge[key] for key in entries if key in judge}
     return {"embedder": judge.get("sha256", "in-house"), **how}
 

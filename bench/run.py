@@ -78,6 +78,8 @@ def run(plan: Plan, steps: Steps, store: Store, *, display: Display) -> Outcome:
     Raises:
         Every error of the stages, and of writing the record.
     """
+    if not all(store.has(step.name, step.inputs) for step in steps.all):
+        steps.try_judges()
     done = [_make(store, step, steps.precision, display) for step in steps.all]
     steps.forget()
     record = results.sealed(_record(plan, steps, done))
@@ -152,7 +154,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         scores=tuple(scores),
         curves=tuple(curves),
         checks=(
-            judge_on_clear_pairs(clear, blind_on),
+            judge_on_clear_pairs(clear, blind_on, declared=judge.get("preprocessing")),
             *bounds(method, scores),
             *replay_bounds(scores, deterministic=not steps.method.random),
             *control_bounds(scores),

@@ -276,6 +276,16 @@ class Steps:
         """The judge, live."""
         return self._open(self.plan.attack, self.own_judge)
 
+    def try_judges(self) -> None:
+        """Open the judges that are files, so that what is wrong with one is told before hours are spent.
+
+        Raises:
+            WeightsError: one cannot be used.
+        """
+        for judge in (self.plan.attack, *self.plan.judges):
+            if judge.embedder is not None:
+                judge.open(None, device=processor(self.device))
+
     def open_other(self, number: int) -> Embed:
         """One of the attacker's other recognizers, live."""
         return self._open(*self.others[number])
