@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..reports import ledger, sanity, thirdparty
+from ..reports.harmless import one_line
 from ..reports.record import RecordError, RunRecord
 from .config import ConfigError
 from .progress import Display
@@ -103,7 +104,7 @@ def _attacks(folder: Path, records: list[RunRecord]) -> Iterator[Verdict]:
 
 def _lines(verdict: Verdict) -> Iterator[str]:
     if not verdict.findings:
-        yield f"{verdict.name}: ok; {verdict.told}"
+        yield one_line(f"{verdict.name}: ok; {verdict.told}")
         return
-    yield f"{verdict.name}: FAILS{'; ' if verdict.told else ''}{verdict.told}"
-    yield from (f"  {finding}" for finding in verdict.findings)
+    yield one_line(f"{verdict.name}: FAILS{'; ' if verdict.told else ''}{verdict.told}")
+    yield from (f"  {one_line(finding)}" for finding in verdict.findings)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from ..reports.files import replace
+from ..reports.harmless import harmless
 from .store import digest
 
 LAYOUT: Literal[1] = 1
@@ -164,6 +165,6 @@ def write(baseline: Baseline, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, (baseline.model_dump_json(indent=1, exclude_defaults=False) + "\n").encode())
+        replace(path, (harmless(baseline.model_dump_json(indent=1, exclude_defaults=False)) + "\n").encode())
     except OSError as error:
         raise BaselineError(f"baseline {path}: cannot be written ({error.strerror or error})") from error

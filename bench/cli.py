@@ -6,10 +6,11 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from . import trouble
+from . import terminal, trouble
 from .options import parser
 
 OK, FAILED, UNUSABLE, BUG, STOPPED = 0, 1, 2, 3, 130
@@ -19,13 +20,13 @@ OK, FAILED, UNUSABLE, BUG, STOPPED = 0, 1, 2, 3, 130
 def _do_run(args: argparse.Namespace) -> int:
     from .jobs import run_jobs
 
-    return run_jobs(args, print)
+    return run_jobs(args, lambda text: _show(text + "\n"))
 
 
 def _do_privatize(args: argparse.Namespace) -> int:
     from .deploy import privatize
 
-    print(privatize(args), end="")
+    _show(privatize(args))
     return OK
 
 
@@ -34,40 +35,40 @@ def _do_report(args: argparse.Namespace) -> int:
         from .audit import audit
 
         text, sound = audit(args)
-        print(text, end="")
+        _show(text)
         return OK if sound else FAILED
     from .views import report
 
     text = report(args)
     if text:
-        print(text, end="")
+        _show(text)
     return OK
 
 
 def _do_compare(args: argparse.Namespace) -> int:
     from .compare_command import run
 
-    print(run(args), end="")
+    _show(run(args))
     return OK
 
 
 def _do_check(args: argparse.Namespace) -> int:
     from .gate_command import check
 
-    return check(args, lambda text: print(text, end=""), _say)
+    return check(args, _show, _say)
 
 
 def _do_list(args: argparse.Namespace) -> int:
     from .views import listing
 
-    print(listing(args.kind, as_json=args.json), end="")
+    _show(listing(args.kind, as_json=args.json))
     return OK
 
 
 def _do_data_list(args: argparse.Namespace) -> int:
     from .views import dataset_list
 
-    print(dataset_list(args.data, as_json=args.json), end="")
+    _show(dataset_list(args.data, as_json=args.json))
     return OK
 
 
@@ -75,21 +76,21 @@ def _do_data_verify(args: argparse.Namespace) -> int:
     from .data_verify import dataset_check
 
     text, sound = dataset_check(args)
-    print(text, end="")
+    _show(text)
     return OK if sound else FAILED
 
 
 def _do_data_convert(args: argparse.Namespace) -> int:
     from .views import dataset_convert
 
-    print(dataset_convert(args), end="")
+    _show(dataset_convert(args))
     return OK
 
 
 def _do_mirror(args: argparse.Namespace) -> int:
     from .tracked import mirror_all
 
-    print(mirror_all(args), end="")
+    _show(mirror_all(args))
     return OK
 
 
@@ -122,7 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             signal.signal(number, _stop)
     sys.unraisablehook = _ask_again
     try:
-        return _DO[args.do](args)
+        with terminal.guarded():
+            return _DO[args.do](args)
     except KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, 0)
         _say("stopped; nothing half-made was kept, finished stages were. Run the same command again to go on")
@@ -134,14 +136,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:
-        if args.debug:
+        if args.debug and argv is None:  # a command of its own: a traceback, too, quotes what others wrote
+            _say("".join(traceback.format_exception(error)))
+        elif args.debug:
             raise
-        if says := trouble.told(error, args.do):
-            _say(f"error: {says}")
-            return UNUSABLE
-        name = type(error).__name__
-        _say(f"error of facebench: {name}: {error}\nplease report it, with what `bench --debug` says")
-        return BUG
+        return _told(error, args.do)
+
+
+def _told(error: Exception, command: str) -> int:
+    """Say what went wrong; the exit code."""
+    if says := trouble.told(error, command):
+        _say(terminal.error(f"error: {says}"))
+        return UNUSABLE
+    _say(terminal.error(f"error of facebench: {type(error).__name__}: {error}"))
+    _say("please report it, with what `bench --debug` says")
+    return BUG
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -161,8 +170,13 @@ def _ask_again(lost: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(lost)
 
 
+def _show(text: str) -> None:
+    """Print results; nothing else prints, here or elsewhere, but `_say`."""
+    print(terminal.printable(text), end="")
+
+
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(terminal.printable(text), file=sys.stderr)
 
 
 if __name__ == "__main__":

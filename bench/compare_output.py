@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..reports import as_csv, as_markdown
 from ..reports.compared import needs_more_seeds
+from ..reports.harmless import harmless
 from ..reports.tables import code, number
 from .gate_output import tame
 from .show import text
@@ -92,7 +93,7 @@ def json(tables: Sequence[Table]) -> str:
         }
         for found in tables
     ]
-    return to_json(plain, indent=1).decode() + "\n"
+    return harmless(to_json(plain, indent=1).decode()) + "\n"
 
 
 def _flat(found: Table) -> list[dict[str, Any]]:

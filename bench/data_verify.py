@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..datasets import cards
 from ..datasets.base import DataError, FaceSource, PairSource
 from ..datasets.sums import SumsThereError
+from ..reports.harmless import one_line
 from .progress import Display
 
 if TYPE_CHECKING:

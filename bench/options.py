@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from .terminal import Parser
 from .tracking_options import experiment_name, tracking
 
 _EPILOG = """\
@@ -17,7 +18,7 @@ with nothing given, `bench run` runs facemae on synthetic faces: no download, no
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="bench",
         description="How much of a face dataset's worth is left after it was made private, and how much of its "
         "people can still be found.",

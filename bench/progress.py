@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..reports.harmless import one_line
+from .terminal import error
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,13 +32,13 @@ class Display:
         if self._console is None:
             from rich.console import Console
 
-            self._console = Console(stderr=True, highlight=False)
+            self._console = Console(stderr=True, highlight=False, emoji=False)
         return self._console
 
     def note(self, text: str) -> None:
         """A line of its own."""
         if not self._quiet:
-            self.console.print(text, markup=False)
+            self.console.print(error(text), markup=False)
 
     def warn(self, text: str) -> None:
         """A line that is no progress and is shown when quiet, too: something that the user asked for did not happen."""
@@ -69,7 +72,7 @@ class Display:
         from rich.progress import Progress as Bars
 
         with Bars(
-            TextColumn("{task.description:<18}"),
+            TextColumn("{task.description:<18}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn(unit + " {task.fields[rate]:>7}"),
@@ -79,7 +82,7 @@ class Display:
             console=self.console,
             transient=True,
         ) as bars:
-            task = bars.add_task(name, total=None, rate="")
+            task = bars.add_task(one_line(name), total=None, rate="")
 
             def progress(done: int, total: int) -> None:
                 speed = bars.tasks[0].speed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..methods.base import Method
 from ..reports.beside import CONDITIONS, worst
 from ..reports.group_tables import group_lines
+from ..reports.harmless import one_line
 from ..reports.marks import STILL_LEARNING, unasked
 from ..reports.record import RunRecord, Score
 from ..reports.roles import role_g
@@ -18,6 +19,7 @@ from .plugins import name_of
 from .run import Outcome
 from .steps import Steps
 from .store import Store
+from .terminal import Harmless, Rendered
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,17 +32,17 @@ MEMORISED = (
 )
 
 
-def text(*parts: RenderableType) -> str:
-    """Renderables as text, in colour where standard output is a terminal."""
+def text(*parts: RenderableType) -> Rendered:
+    """Renderables as text, in colour where standard output is a terminal; what they say is made harmless."""
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
     out = io.StringIO()
     width = shutil.get_terminal_size((110, 24)).columns if terminal else 110
-    console = Console(file=out, force_terminal=terminal, width=max(60, width), highlight=False)
+    console = Console(file=out, force_terminal=terminal, width=max(60, width), highlight=False, emoji=False)
     for part in parts:
-        console.print(part)
-    return out.getvalue().rstrip("\n")
+        console.print(Harmless(part))
+    return Rendered(out.getvalue().rstrip("\n"))
 
 
 def summary(outcome: Outcome, tracked: str) -> str:
@@ -51,9 +53,10 @@ def summary(outcome: Outcome, tracked: str) -> str:
     record = outcome.record
     released = record.roles["P"]
     lines: list[RenderableType] = [
-        f"[bold]{escape(record.method)} on {escape(record.dataset)}[/], recipe {escape(record.recipe)}, "
+        f"[bold]{escape(one_line(record.method))} on {escape(one_line(record.dataset))}[/], "
+        f"recipe {escape(one_line(record.recipe))}, "
         f"seed {record.seed}: {released.images:,} faces of {released.identities:,} people released",
-        role_g([record]).strip(),
+        escape(one_line(role_g([record]).strip())),
     ]
     for side, title in (("utility", UTILITY), ("privacy", LEAKAGE if record.sourced else MEMORISED)):
         table = Table(box=None, padding=(0, 2, 0, 2))
@@ -63,19 +66,20 @@ def summary(outcome: Outcome, tracked: str) -> str:
             if score.measure.side == side and score.measure.headline:
                 table.add_row(*[escape(cell) for cell in _cells(score)])
         lines += ["", f"[italic]{title}[/]", table]
-    lines += ["", *map(escape, [*_beside(record), *_not_run(record)])]
+    lines += ["", *(escape(one_line(line)) for line in [*_beside(record), *_not_run(record)])]
     if record.learning and record.learning.still:
         lines.append(
             f"{STILL_LEARNING}: the loss of the recognizer fell from {record.learning.start:.1f} to "
             f"{record.learning.end:.1f} and was still falling; more steps would give another utility"
         )
-    lines += [f"[yellow]{escape(note)}[/]" for note in record.notes if note.startswith("batch cut down")]
-    lines += [f"[bold red]unreliable[/] {escape(flaw)}" for flaw in record.flaws]
+    cut = [note for note in record.notes if note.startswith("batch cut down")]
+    lines += [f"[yellow]{escape(one_line(note))}[/]" for note in cut]
+    lines += [f"[bold red]unreliable[/] {escape(one_line(flaw))}" for flaw in record.flaws]
     lines += [escape(line) for line in group_lines(record)]
     made = sum(stage.seconds for stage in record.stages)
     cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
-    lines.append(escape(f"record {outcome.path} ({cached})"))
-    lines += [escape(f"MLflow {tracked}")] if tracked else []
+    lines.append(escape(one_line(f"record {outcome.path} ({cached})")))
+    lines += [escape(one_line(f"MLflow {tracked}"))] if tracked else []
     return text(*lines) + "\n"
 
 
@@ -105,10 +109,10 @@ def _cells(score: Score) -> list[str]:
 
     first = score.intervals[0] if score.intervals else None
     return [
-        score.measure.name,
-        score.on,
+        one_line(score.measure.name),
+        one_line(score.on),
         shown(score.value),
-        f"{shown(first.low)} to {shown(first.high)}" if first else score.note or "-",
+        f"{shown(first.low)} to {shown(first.high)}" if first else one_line(score.note) or "-",
         shown(score.chance),
         f"{score.n:,}",
     ]
@@ -116,16 +120,17 @@ def _cells(score: Score) -> list[str]:
 
 def dry_run(runs: Sequence[Steps], store: Store) -> str:
     """What would be made, and what is there."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("run", "stage", "key", "state"):
         table.add_column(column)
     for steps in runs:
-        name = f"{name_of(steps.method, Method)} on {steps.data.name}, seed {steps.plan.seed}"
+        name = escape(one_line(f"{name_of(steps.method, Method)} on {steps.data.name}, seed {steps.plan.seed}"))
         for step in steps.all:
             state = "cached" if store.has(step.name, step.inputs) else "to be made"
-            table.add_row(name, step.name, store.key(step.name, step.inputs), state)
+            table.add_row(name, escape(one_line(step.name)), store.key(step.name, step.inputs), state)
             name = ""
     return text(table)
 

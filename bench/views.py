@@ -13,6 +13,7 @@ from ..datasets import cards
 from ..datasets.base import DataError, FaceSource, PairSource
 from ..methods.base import Method
 from ..reports import ledger
+from ..reports.harmless import one_line
 from ..reports.record import RunRecord
 from . import outfile
 from .attacks.base import Attack
@@ -105,6 +106,7 @@ def listing(kind: str | None, *, as_json: bool) -> str:
             found[each] = {name: says for base in _KINDS[each] for name, says in names(base).items()}
     if as_json:
         return json.dumps(found, indent=1) + "\n"
+    from rich.markup import escape
     from rich.table import Table
 
     tables: list[Any] = []
@@ -113,7 +115,7 @@ def listing(kind: str | None, *, as_json: bool) -> str:
         table.add_column(no_wrap=True)
         table.add_column()
         for name, says in members.items():
-            table.add_row(name, says.replace("[", "\\["))
+            table.add_row(escape(one_line(name)), escape(one_line(says)))
         tables.append(table)
     return text(*tables) + "\n"
 
@@ -134,6 +136,7 @@ def dataset_list(root: Path, *, as_json: bool) -> str:
                      "title": card.title})  # fmt: skip
     if as_json:
         return json.dumps(rows, indent=1) + "\n"
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -141,8 +144,12 @@ def dataset_list(root: Path, *, as_json: bool) -> str:
         table.add_column(column, justify="right" if column in ("people", "images") else "left")
     for row in rows:
         counts = [f"{row[key]:,}" if row[key] else "any" for key in ("identities", "images")]
-        table.add_row(str(row["name"]), *counts, str(row["state"]), str(row["title"]))
-    return text(table, f"looked for under {root} (--data or $FACEBENCH_DATA); `bench run` says how to get a set") + "\n"
+        told = [escape(one_line(str(row[key]))) for key in ("name", "state", "title")]
+        table.add_row(told[0], *counts, *told[1:])
+    where = escape(one_line(str(root)))
+    return (
+        text(table, f"looked for under {where} (--data or $FACEBENCH_DATA); `bench run` says how to get a set") + "\n"
+    )
 
 
 def dataset_convert(args: argparse.Namespace) -> str:

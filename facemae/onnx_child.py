@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 MEMORY = 7
-"""Exit code: it asked for more memory than it may have. Zero: it ran, or failed in a way that can be told in process."""
+"""Exit code: it asked for more memory than it may have. Zero: it ran, or failed as it will where it can be told."""
 TRIED = (1, 3)
 """Batches of a model that leaves its batch open."""
 

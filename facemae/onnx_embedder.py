@@ -86,12 +86,14 @@ class OnnxEmbedder:
             onnx_trial.try_apart(path, threads=threads, limit=limit)
         self._session = Session(path, threads=threads, output=output, limit=limit)
         self._fixed = self._session.batch
+        self._wide: int | None = None
         self._forward = _forward(path, self._session, *_SCALES[preprocessing], bgr=bgr)
         if use not in _TRIED:
             _TRIED[use] = self._try_out()
             if self._hint:
                 _log.warning("judge %s: declared %s%s", path, preprocessing, self._hint)
         self._fixed, self.dim, seconds = _TRIED[use]
+        self._wide = self.dim
         self._session.limit = max(limit, 100 * seconds)
 
     def embed(
@@ -151,11 +153,13 @@ class OnnxEmbedder:
                 f"judge {self.path}: failed on {len(full)} faces ({line(error)}); use another file"
             ) from error
         flat = _flat(got)
-        if flat is None or len(flat) != len(full) or not flat.shape[1]:
+        wide = self._wide or (flat.shape[1] if flat is not None else 0)
+        if flat is None or flat.shape != (len(full), wide) or not wide:
             raise WeightsError(
-                f"judge {self.path}: output: expected [{len(full)}, D] for {len(full)} faces, "
+                f"judge {self.path}: output: expected [{len(full)}, {self._wide or 'D'}] for {len(full)} faces, "
                 f"got {list(np.shape(got))}; export the model with one embedding a face"
             )
+        self._wide = wide
         return flat[: len(images)].astype(np.float32)
 
     def _try_out(self) -> tuple[int | None, int, float]:

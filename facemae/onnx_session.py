@@ -84,13 +84,15 @@ class Session:
 
     def _chosen(self, name: str | None) -> Any:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        names = ", ".join(repr(output.name[:40]) for output in outputs[:8])
-        if name is not None:
+        names = ", ".join(repr(output.name[:40]) for output in outputs[:8]) or "none"
+        if name is not None and len(inputs) == 1:
             for output in outputs:
-                if output.name == name and len(inputs) == 1:
+                if output.name == name:
                     return output
-            if len(inputs) == 1:
-                raise WeightsError(f"judge {self._path}: output: expected one of {names}, got {name[:80]!r}")
+            raise WeightsError(
+                f"judge {self._path}: output: expected one of {names}, got {name[:80]!r}; name one of the file's, or "
+                "take attack.output away"
+            )
         if len(inputs) != 1 or len(outputs) != 1:
             raise WeightsError(
                 f"judge {self._path}: expected one input (faces) and one output (embeddings), got {len(inputs)} and "

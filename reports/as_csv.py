@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as csv_format
 import io
 import json
+import re
 from typing import Any
 
 from .floor import floor_of
@@ -15,6 +16,8 @@ from .tables import clean
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """Beginnings of a text that spreadsheets take for a formula, the last four full-width; `clean` took tabs away."""
+_SECOND = re.compile(rf"([;|]\s*)(?=[{re.escape(''.join(FORMULA))}])")
+"""Before a formula where a spreadsheet of another country takes semicolons for the ends of cells."""
 
 HEAD = ("dataset", "recipe", "recipe_hash", "data_hash", "method", "label", "parameters", "version", "front",
         "sourced", "marks", "seeds", "seconds", "utility", "worst_leakage", "worst_on", "side", "measure", "on",
@@ -72,4 +75,5 @@ def _group_line(group: Group, row: Row, one: dict[str, Any]) -> list[Any]:
 def safe(text: str) -> str:
     """Text on one line that no spreadsheet takes for a formula."""
     text = clean(text)
+    text = _SECOND.sub(r"\1'", text)
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -9,13 +9,15 @@ from pydantic_core import to_json
 from .claim import claims
 from .claim_table import plain
 from .groups import long_form
+from .harmless import harmless
 from .leaderboard import Board, Cell, Group, Row
 from .relative import NOTE, relative
 
 
 def json(board: Board) -> str:
     """All that the tables are made of."""
-    return to_json([_plain(group) for group in board], indent=1).decode() + "\n"  # ten times as fast as `json`
+    made = to_json([_plain(group) for group in board], indent=1).decode()  # ten times as fast as `json`
+    return harmless(made) + "\n"
 
 
 def _plain(group: Group) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from .leaderboard import Board
 from .tables import LEGEND, LEGEND_COMPACT, clean, tables
 
 _CALL = re.compile(r"(?<!\w)@(?=\w)")
-"""An at sign that calls somebody where Markdown is shown, as in a pull request."""
+"""An at sign that calls somebody where Markdown is shown, as in a pull request; a word joiner is put behind it."""
 
 
 def markdown(board: Board, *, compact: bool = False) -> str:
@@ -68,4 +68,4 @@ def safe(text: str) -> str:
     text = clean(text)
     for character in "\\|<":
         text = text.replace(character, f"\\{character}")
-    return _CALL.sub("@\N{WORD JOINER}", text.replace("](", "]\\("))
+    return _CALL.sub("@&#8288;", text.replace("](", "]\\("))

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from .harmless import one_line
+
 LARGEST = 32 << 20
 """Bytes of a file that is still read; a record has some ten thousand."""
 
@@ -77,7 +79,7 @@ def validated(model: type[M], content: dict[str, Any], what: str, wanted: str) -
         return model.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:100] or "the file"
+        where = one_line(".".join(str(part) for part in first["loc"])[:100]) or "the file"
         raise RecordError(f"{what}: {where}: {first['msg']}; {wanted}") from error
 
 

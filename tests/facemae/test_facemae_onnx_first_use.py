@@ -69,7 +69,8 @@ def faces(count: int = 3) -> torch.Tensor:
 
 
 def test_a_loop_that_does_not_end_is_stopped_in_time(tmp_path: Path) -> None:
-    path = write(tmp_path / "m.onnx", [turning("times")], [number("times", 1 << 60, np.int64), number("yes", True, bool)])
+    weights = [number("times", 1 << 60, np.int64), number("yes", True, bool)]
+    path = write(tmp_path / "m.onnx", [turning("times")], weights)
     started = time.monotonic()
     with pytest.raises(TooSlow, match=r"m\.onnx: expected an answer within 2 s, got none"):
         OnnxEmbedder(path, "raw", limit=2)
@@ -150,6 +151,16 @@ def test_a_model_that_asks_for_all_memory_is_refused_and_takes_none_here(tmp_pat
     path = write(tmp_path / "m.onnx", nodes, [number("shape", [1, 1 << 34], np.int64)])
     with pytest.raises(WeightsError, match=r"embeds a few faces in \d+ GiB, got one that asks for more memory"):
         OnnxEmbedder(path, "raw")
+
+
+def test_a_width_that_depends_on_the_batch_is_refused(tmp_path: Path) -> None:
+    """As many numbers a face as there are faces."""
+    nodes = [
+        helper.make_node("Transpose", ["flat"], ["turned"]),
+        helper.make_node("MatMul", ["flat", "turned"], ["out"]),
+    ]
+    with pytest.raises(WeightsError, match=r"expected \[2, 3\] for 2 faces, got \[2, 2\]"):
+        OnnxEmbedder(write(tmp_path / "m.onnx", nodes), "raw")
 
 
 def test_too_wide_an_embedding_is_refused(tmp_path: Path) -> None:

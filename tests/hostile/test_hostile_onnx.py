@@ -156,13 +156,16 @@ def _insert(made: Any, chance: random.Random, nodes: Callable[[str], list[Any]],
     graph.initializer.extend(kept)
 
 
+_told = helper.make_tensor_value_info
+
+
 def _loop(made: Any, chance: random.Random) -> None:
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Tanh", ["v"], ["next"])],
         "body",
-        [helper.make_tensor_value_info(n, kind, None if n == "v" else []) for n, kind in (("i", 7), ("go", 9), ("v", 1))],
-        [helper.make_tensor_value_info(n, kind, None if n == "next" else []) for n, kind in (("on", 9), ("next", 1))],
-    )  # fmt: skip
+        [_told("i", TensorProto.INT64, []), _told("go", TensorProto.BOOL, []), _told("v", TensorProto.FLOAT, None)],
+        [_told("on", TensorProto.BOOL, []), _told("next", TensorProto.FLOAT, None)],
+    )
     times = constant("times", chance.choice([0, 2, 1 << 20, 1 << 40, (1 << 62)]), np.int64)
     _insert(made, chance, lambda name: [helper.make_node("Loop", ["times", "yes", "inner"], [name], body=body)],
             times, constant("yes", True, bool))  # fmt: skip
@@ -210,12 +213,13 @@ def _values(made: Any, chance: random.Random) -> None:
 
 def _batch(made: Any, chance: random.Random) -> None:
     size = chance.choice([1, 2, 5, 64, 1 << 10, 1 << 20, 1 << 31, (1 << 62), -1])
-    made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = size
+    for entry in made.graph.input[:1]:
+        entry.type.tensor_type.shape.dim[0].dim_value = size
 
 
 def _shape(made: Any, chance: random.Random) -> None:
-    dims = made.graph.input[0].type.tensor_type.shape.dim
-    chance.choice(dims).dim_value = chance.choice([0, 1, 3, 111, 112, 1 << 30])
+    for entry in made.graph.input[:1]:
+        chance.choice(entry.type.tensor_type.shape.dim).dim_value = chance.choice([0, 1, 3, 111, 112, 1 << 30])
 
 
 def _operator(made: Any, chance: random.Random) -> None:
