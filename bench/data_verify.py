@@ -48,7 +48,7 @@ def dataset_check(args: argparse.Namespace) -> tuple[str, bool]:
         if args.json:
             content = {"pairs": [asdict(found)], "sums": written, "sound": found.usable}
             return json.dumps(content, indent=1) + "\n", found.usable
-        return "\n".join([*_pairs_told(found), *_written(written)]) + "\n", found.usable
+        return "\n".join(map(one_line, [*_pairs_told(found), *_written(written)])) + "\n", found.usable
     data = cards.resolve(args.dataset, args.data)
     counts = (data.card.identities, data.card.images) if data.card else (None, None)
     with display.stage("verify", "faces") as progress:
@@ -67,7 +67,7 @@ def dataset_check(args: argparse.Namespace) -> tuple[str, bool]:
     lines = _told(seen, faces and fits) + [line for found in sets for line in _pairs_told(found)]
     if not sets:
         lines.append("no verification set beside the faces: `bench run` needs one (lfw.bin, cfp_fp.bin, agedb_30.bin)")
-    return "\n".join([*lines, *_written(written)]) + "\n", sound
+    return "\n".join(map(one_line, [*lines, *_written(written)])) + "\n", sound
 
 
 def _written(paths: Sequence[str]) -> list[str]:

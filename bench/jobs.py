@@ -113,7 +113,8 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
     """Draw and mirror what is new; gives the line that says where the mirror is."""
     figures = store.root / FIGURES / outcome.record.name
     if outcome.new or not figures.is_dir():
-        _draw(outcome, figures)
+        with store.anew(figures) as made:  # whole or not at all: a picture that is missing would be missed for ever
+            _draw(outcome, made)
     facegrid.keep(outcome.steps, figures, asked=args.with_faces, anew=outcome.new)
     if args.tracking_uri == "none":
         return ""

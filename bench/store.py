@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import math
@@ -133,8 +135,7 @@ class Store:
         with _clear_errors(path), self._lock(path):
             if self.has(name, inputs):  # another run was faster
                 return _open(name, path, cached=True)
-            for left in path.parent.glob(f".{path.name}.*.part"):  # of a killed run: we hold its lock
-                shutil.rmtree(left, ignore_errors=True)
+            self._sweep(path)
             scratch = self.scratch(name, inputs)
             if self._must_force(name, path.name):  # made again from the start
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -185,6 +186,28 @@ class Store:
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def anew(self, path: Path) -> Iterator[Path]:
+        """Make a folder that is no stage: give an empty one, which takes the place of `path` once it is whole.
+
+        Raises:
+            StoreError: it cannot be written; what was there before is there still.
+        """
+        with _clear_errors(path), self._lock(path):
+            self._sweep(path)
+            partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+            try:
+                yield partial
+                partial.chmod(0o755)
+                _replace(partial, path)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def _sweep(self, path: Path) -> None:
+        """Remove what a killed run left beside a folder whose lock is ours."""
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _must_force(self, name: str, key: str) -> bool:
         return name.split("/", maxsplit=1)[0] in self._force and (name, key) not in self._forced
@@ -285,4 +308,10 @@ def _clear_errors(path: Path) -> Iterator[None]:
                 f"store {path.parent}: cannot be written ({error.strerror}: {error.filename}); "
                 "give yourself the right to write there, or name another folder with --store"
             ) from error
-        raise
+        if error.errno in (None, errno.ENOENT):  # no disk's fault
+            raise
+        what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        raise StoreError(
+            f"stage {path.parent.name} in {path.parent}: a file could not be read or written ({what}); nothing "
+            "half-made was kept. Look at the disk, then run the same command again: finished stages are kept"
+        ) from error

@@ -33,4 +33,9 @@ def write_grid(rows: Sequence[Tensor], path: Path) -> None:
     picture = torch.cat([torch.cat(list(faces), dim=2) for faces in framed], dim=1).permute(1, 2, 0).numpy()
     done, data = cv2.imencode(".png", picture[..., ::-1])
     assert done  # noqa: S101 - OpenCV encodes any uint8 image
-    path.write_bytes(data.tobytes())
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_bytes(data.tobytes())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

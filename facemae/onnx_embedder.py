@@ -149,6 +149,8 @@ class OnnxEmbedder:
         except TooSlow:
             raise
         except Exception as error:  # onnxruntime's exceptions share no class
+            if self._session.leave_gpu(error):
+                return self._run(images)
             raise WeightsError(
                 f"judge {self.path}: failed on {len(full)} faces ({line(error)}); use another file"
             ) from error

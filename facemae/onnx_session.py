@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from pathlib import Path
@@ -12,6 +13,9 @@ from .embedder import SIZE
 from .onnx_child import options
 from .onnx_file import line
 from .onnx_trial import too_slow
+
+_GPU, _PROCESSOR = "CUDAExecutionProvider", "CPUExecutionProvider"
+_log = logging.getLogger(__name__)
 
 
 class Session:
@@ -33,17 +37,13 @@ class Session:
 
         self.limit = limit
         self._path = path
-        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+        gpu = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options(threads), providers=providers)
-        except Exception as error:  # onnxruntime's exceptions share no class
-            raise WeightsError(
-                f"judge {path}: expected a model that onnxruntime {onnxruntime.__version__} runs with its own "
-                f"operators, got: {line(error)}; export it with standard operators, or get the file again"
-            ) from error
-        self._output = self._chosen(output)
-        self.batch = self._batch()
+            self._session = self._opened(threads, [_GPU, _PROCESSOR]) if gpu else self._opened(threads, [_PROCESSOR])
+            self._output = self._chosen(output)
+            self.batch = self._batch()
+        except UnicodeDecodeError as error:
+            raise WeightsError(f"judge {path}: expected names in UTF-8, got others ({error}); export anew") from error
         """The batch size that the model insists on, None where it takes any."""
 
     def get_inputs(self) -> list[Any]:
@@ -81,6 +81,29 @@ class Session:
             raise
         finally:
             timer.cancel()
+
+    def leave_gpu(self, error: Exception) -> bool:
+        """Go on with the processor where the GPU failed, once; whether it did."""
+        if type(error).__name__ != "EPFail" or self._session.get_providers() == [_PROCESSOR]:
+            return False
+        _log.warning("judge %s: the GPU failed (%s), the processor goes on", self._path, line(error))
+        self._session.set_providers([_PROCESSOR])
+        return True
+
+    def _opened(self, threads: int, providers: list[str]) -> Any:
+        import onnxruntime
+
+        how = options(threads)
+        try:  # its own fallback to the processor prints to standard output, where `--json` belongs
+            return onnxruntime.InferenceSession(str(self._path), how, providers=providers, enable_fallback=0)
+        except Exception as error:  # onnxruntime's exceptions share no class
+            if len(providers) > 1:
+                _log.warning("judge %s: no GPU for it (%s), trying the processor", self._path, line(error))
+                return self._opened(threads, [_PROCESSOR])
+            raise WeightsError(
+                f"judge {self._path}: expected a model that onnxruntime {onnxruntime.__version__} runs with its own "
+                f"operators, got: {line(error)}; export it with standard operators, or get the file again"
+            ) from error
 
     def _chosen(self, name: str | None) -> Any:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()

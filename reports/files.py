@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
+from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, TypeVar
@@ -83,6 +86,14 @@ def validated(model: type[M], content: dict[str, Any], what: str, wanted: str) -
         raise RecordError(f"{what}: {where}: {first['msg']}; {wanted}") from error
 
 
+def _sweep(path: Path) -> None:
+    """Remove what a killed write of a file left beside it; what is being written now is locked, and stays."""
+    for left in path.parent.glob(f".{glob.escape(path.name[:80])}.*.part"):
+        with suppress(OSError), left.open("rb") as file:
+            flock(file, LOCK_EX | LOCK_NB)
+            left.unlink()
+
+
 def replace(path: Path, content: bytes) -> None:
     """Write a file in one go: a reader sees the old one or the new one, and a failure leaves the old one.
 
@@ -90,9 +101,12 @@ def replace(path: Path, content: bytes) -> None:
         OSError: it cannot be written.
     """
     partial = ""
+    _sweep(path)
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, suffix=".part", delete=False) as file:
+        prefix = f".{path.name[:80]}."
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=prefix, suffix=".part", delete=False) as file:
             partial = file.name
+            flock(file, LOCK_EX)  # goes with its process
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -100,5 +114,6 @@ def replace(path: Path, content: bytes) -> None:
         Path(partial).replace(path)
     except OSError:
         if partial:
-            Path(partial).unlink(missing_ok=True)
+            with suppress(OSError):  # the next write of the file removes it
+                Path(partial).unlink(missing_ok=True)
         raise
