@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets.base import Faces, Progress, silent
+from ..reports.files import why
 from ..reports.intervals import clustered
 from ..reports.record import Measure, Score
 from .attacks.base import Embeddings
@@ -80,7 +81,7 @@ def score(folder: Path) -> Score:
             found, failed, person = (kept[name] for name in ("found", "failed", "person"))
             gallery = int(kept["gallery"])
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ScoresError(f"{path}: cannot be read ({error}); run again with --force identify") from error
+        raise ScoresError(f"{path}: cannot be read ({why(error)}); run again with --force identify") from error
     detail: dict[str, float | None] = {"gallery": gallery, "people": len(np.unique(person))}
     if not len(found) or gallery < 2:
         note = (

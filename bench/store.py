@@ -229,9 +229,23 @@ class Store:
             lock.release()
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    """All files of a folder. Unlike `rglob`, it does not pass over what it may not list: that would look complete.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for where, _, names in os.walk(folder, onerror=fail):
+        yield from (path for path in (Path(where, name) for name in names) if path.is_file())
+
+
 def _trace(partial: Path, name: str, key: str, inputs: Any, told: dict[str, Any]) -> None:
     files = {}
-    for file in sorted(p for p in partial.rglob("*") if p.is_file()):
+    for file in sorted(_files(partial)):
         state = file.stat()
         files[file.relative_to(partial).as_posix()] = [state.st_size, state.st_mtime_ns, file_digest(file)]
     trace = {"layout": LAYOUT, "name": name, "key": key, "inputs": inputs, "files": files, **told}
@@ -271,7 +285,7 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
         precision = trace.get("precision")
         if precision is not None and not isinstance(precision, str):
             raise ValueError(f"expected the name of a precision, got {precision!r}")
-        there = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file() and p.name != TRACE}
+        there = {p.relative_to(path).as_posix(): p for p in _files(path) if p.name != TRACE}
         if trace["key"] != path.name or set(there) != set(files):
             raise StoreError(
                 f"stage {name} in {path}: expected the files {sorted(files)}, got {sorted(there)}; "
@@ -286,7 +300,13 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
                     f"stage {name} in {path}: {relative} was changed after it was made "
                     f"(expected {size} bytes with SHA-256 {content[:12]}..., got {state.st_size} bytes): {remedy}"
                 )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        what = f"{error.filename or path} cannot be read ({error.strerror or error})"
+        raise StoreError(
+            f"stage {name} in {path}: {what}; look at the disk and your rights, then run the same command again, or "
+            f"{remedy}"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"stage {name} in {path}: {TRACE} cannot be read ({error}): {remedy}") from error
     return Stage(name, path.name, path, seconds, cached, peak, precision)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets.base import Pairs, Progress, silent
+from ..reports.files import why
 from .judge import Embed
 from .metrics.base import PairScores
 from .metrics.folds import by_content, in_blocks
@@ -57,4 +58,4 @@ def read(folder: Path) -> PairScores:
             official = fold is not None and bool(kept["official"])
             return PairScores(kept["similarity"].astype(np.float64), kept["same"].astype(np.bool_), fold, official)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ScoresError(f"scores {path}: cannot be read ({error}); run again with --force verify") from error
+        raise ScoresError(f"scores {path}: cannot be read ({why(error)}); run again with --force verify") from error

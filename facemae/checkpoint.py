@@ -59,7 +59,8 @@ def check_size(path: Path) -> None:
     except (OSError, zipfile.BadZipFile, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"weights {path}: cannot be read ({error}); check the file and its rights") from error
+        why = getattr(error, "strerror", None) or error
+        raise WeightsError(f"weights {path}: cannot be read ({why}); check the file and its rights") from error
     if not 0 < size <= MAX_BYTES:
         raise WeightsError(f"weights {path}: expected 1 to {MAX_BYTES} bytes, got {size}; get the file again")
 
@@ -80,9 +81,8 @@ def write(content: dict[str, Any], path: Path) -> None:
             os.fsync(file.fileno())
         Path(partial).replace(path)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-        raise WeightsError(
-            f"weights {path}: cannot be written ({error}); free space or choose another folder"
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        raise WeightsError(f"weights {path}: cannot be written ({why}); free space or choose another folder") from error
     finally:
         if partial:
             Path(partial).unlink(missing_ok=True)

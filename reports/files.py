@@ -26,6 +26,11 @@ class RecordError(ValueError):
     """A record that cannot be read or written; the message says which file and why."""
 
 
+def why(error: Exception) -> str:
+    """What went wrong with a file that a message names already: the system's own words without number and path."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def listed(folder: Path, what: str) -> list[Path]:
     """The `*.json` files of a folder, sorted by name; none where there is no folder. Subfolders are not looked into.
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.subset import Subset
+from ...reports.files import why
 from ...reports.marks import OTHER_PHOTO
 from ...reports.record import NOT_MEASURED, Curve, Score
 from .base import AttackError, Embeddings, NotApplicableError, Paired
@@ -262,5 +263,5 @@ def _about(out: Path) -> dict[str, Any]:
         return about
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AttackError(
-            f"choice {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
+            f"choice {path}: expected what the attack kept, cannot read it ({why(error)}); run with --force attack"
         ) from error

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from ...reports.files import why
 from ...reports.intervals import clustered
 from ...reports.record import Curve, Measure, Score
 from .base import Attack, AttackError, Embeddings, Evidence
@@ -96,7 +97,8 @@ class Consistency(Attack):
             detail: dict[str, float | None] = {key: float(value) for key, value in found.items()}
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise AttackError(
-                f"pairs {out / KEPT}: expected what the attack kept, cannot read it ({error}); run with --force attack"
+                f"pairs {out / KEPT}: expected what the attack kept, cannot read it ({why(error)}); run with --force "
+                "attack"
             ) from error
         n, measure = len(similarity), self._measure()
         if note:

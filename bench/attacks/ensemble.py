@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.base import silent
+from ...reports.files import why
 from ...reports.record import Curve, Score
 from . import kept, other_photo
 from .base import Attack, AttackError, Embed, Embeddings, Evidence, NotApplicableError, Paired
@@ -83,7 +84,7 @@ class Ensemble(Attack):
             most = max(value for name, value in alone.items() if name.startswith("judge"))
         except (OSError, ValueError, AttributeError) as error:
             raise AttackError(
-                f"{out / ALONE}: expected what the attack kept, cannot read it ({error}); run with --force attack"
+                f"{out / ALONE}: expected what the attack kept, cannot read it ({why(error)}); run with --force attack"
             ) from error
         scores, curves = told(out, self.k, name, searched=kept.read(Found, out / TOGETHER))
         note = "found by any recognizer, or by all together"

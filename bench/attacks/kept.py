@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ...reports.files import why
 from .base import AttackError
 
 T = TypeVar("T")
@@ -33,5 +34,5 @@ def read(kind: type[T], path: Path) -> T:
         return kind(**{name: value if value.ndim else value.item() for name, value in found.items()})
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise AttackError(
-            f"{path.stem} {path}: expected what the attack kept, cannot read it ({error}); run with --force attack"
+            f"{path.stem} {path}: expected what the attack kept, cannot read it ({why(error)}); run with --force attack"
         ) from error

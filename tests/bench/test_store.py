@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -190,3 +191,64 @@ def test_a_stage_tells_the_seconds_it_took(tmp_path: Path) -> None:
     assert 0.2 <= made.seconds < 5
     quick = Store(tmp_path).stage("release", {}, lambda out: None)
     assert quick.seconds < 0.2
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a stage would be kept whose trace knows none of its files."""
+    scan = os.scandir
+
+    def refuse(path: object = ".") -> object:
+        if str(path).endswith(".part"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        with pytest.raises(StoreError, match=r"cannot be written \(Permission denied: .*\.part\)"):
+            Store(tmp_path).stage("fit", {}, _write("a"))
+    assert not Store(tmp_path).has("fit", {})
+    path = Store(tmp_path).stage("fit", {}, _write("a")).path
+    monkeypatch.setattr(os, "scandir", lambda path=".": refuse(f"{path}.part"))
+    with pytest.raises(StoreError, match=r"cannot be read \(Permission denied\); look at the disk and your rights"):
+        Store(tmp_path).stage("fit", {}, _write("a"))
+    monkeypatch.undo()
+    assert Store(tmp_path).stage("fit", {}, _write("b")).path == path
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_a_disk_that_fails_in_another_way_is_told_with_its_place(code: int, tmp_path: Path) -> None:
+    def fail(out: Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with pytest.raises(StoreError, match=rf"{tmp_path}.*could not be read or written \({os.strerror(code)}\)"):
+        Store(tmp_path).stage("fit", {}, fail)
+
+
+def test_a_folder_is_made_anew_whole_or_not_at_all(tmp_path: Path) -> None:
+    store, path = Store(tmp_path), tmp_path / "figures" / "run"
+    with store.anew(path) as out:
+        _write("old")(out)
+        assert not path.exists()
+    with pytest.raises(RuntimeError, match="no"), store.anew(path) as out:
+        _write("half")(out)
+        raise RuntimeError("no")
+    assert (path / "value.txt").read_text() == "old"
+    (path.parent / ".run.left.part").mkdir()
+    with store.anew(path) as out:
+        (out / "other.txt").touch()
+    assert [p.name for p in path.iterdir()] == ["other.txt"]
+    assert not list(path.parent.glob(".*.part"))
+
+
+def test_what_a_killed_write_left_beside_a_file_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    from fcntl import LOCK_EX, flock
+
+    from facebench.reports.files import replace
+
+    left, busy, other = (tmp_path / name for name in (".a.json.1.part", ".a.json.2.part", ".b.json.3.part"))
+    for path in (left, busy, other):
+        path.touch()
+    with busy.open("rb") as file:
+        flock(file, LOCK_EX)
+        replace(tmp_path / "a.json", b"{}")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", busy.name, other.name}
