@@ -13,7 +13,8 @@ import onnx
 import pytest
 import torch
 from facebench.facemae.embedder import WeightsError
-from facebench.facemae.onnx_embedder import OnnxEmbedder, available_processors
+from facebench.facemae.onnx_embedder import OnnxEmbedder
+from facebench.facemae.onnx_session import available_processors
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 

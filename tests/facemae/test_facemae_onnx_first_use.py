@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from facebench.facemae import onnx_child, onnx_embedder, onnx_file, onnx_trial
+from facebench.facemae import onnx_child, onnx_file, onnx_trial
 from facebench.facemae.embedder import WeightsError
 from facebench.facemae.onnx_embedder import OnnxEmbedder
 from facebench.facemae.onnx_trial import TooSlow
@@ -184,7 +184,7 @@ def test_a_model_that_kills_the_process_is_told(tmp_path: Path, monkeypatch: pyt
     deadly = tmp_path / "python"
     deadly.write_text("#!/bin/sh\nkill -SEGV $$\n")
     deadly.chmod(0o755)
-    monkeypatch.setattr(onnx_trial.sys, "executable", str(deadly))
+    monkeypatch.setattr(sys, "executable", str(deadly))
     path = write(tmp_path / "m.onnx", [helper.make_node("Identity", ["flat"], ["out"])])
     with pytest.raises(WeightsError, match=r"ends the process that tries it \(signal 11\)"):
         OnnxEmbedder(path, "raw")
@@ -193,7 +193,7 @@ def test_a_model_that_kills_the_process_is_told(tmp_path: Path, monkeypatch: pyt
 def test_the_trial_is_made_once_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "m.onnx", [helper.make_node("Identity", ["flat"], ["out"])])
     tried: list[Path] = []
-    monkeypatch.setattr(onnx_embedder.onnx_trial, "try_apart", lambda path, **how: tried.append(path))
+    monkeypatch.setattr(onnx_trial, "try_apart", lambda path, **how: tried.append(path))
     for _ in range(3):
         OnnxEmbedder(path, "raw")
     assert tried == [path]

@@ -100,10 +100,11 @@ def faults(operations: dict[int, list[str]]) -> list[tuple[int, int, bool]]:
     every = [(n, code, lasting) for code in CODES for n in range(len(operations[code])) for lasting in (False, True)]
     if len(every) <= COUNT:
         return every
-    chance, kinds = random.Random(0), {}
+    chance = random.Random(0)
+    kinds: dict[tuple[str, int, bool], list[tuple[int, int, bool]]] = {}
     for fault in every:
         kinds.setdefault((operations[fault[1]][fault[0]].split()[0], *fault[1:]), []).append(fault)
-    drawn = []
+    drawn: list[tuple[int, int, bool]] = []
     while len(drawn) < COUNT:
         for each in kinds.values():
             if each:

@@ -73,7 +73,7 @@ def _quick_processes() -> Iterator[None]:
         return subprocess.CompletedProcess(command, int(code))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_trial.subprocess, "run", run)
+        patch.setattr("facebench.facemae.onnx_trial.subprocess.run", run)
         patch.setattr(onnx_trial, "MEMORY", 2 << 30)
         yield
     server.stdin.close()
