@@ -28,6 +28,13 @@ def _path_of(number: int) -> str:
     return str(Path(f"/proc/self/fd/{number}").readlink())
 
 
+def counts(what: str, code: int) -> bool:
+    """Whether an operation can fail with an error; rights are looked at when a file is opened."""
+    if code == errno.ENOSPC:
+        return what in GROWS
+    return code != errno.EACCES or what not in ("write", "close", "fsync")
+
+
 class Disk:
     """Counts, and fails at one of the operations."""
 
@@ -41,10 +48,8 @@ class Disk:
 
     def ask(self, what: str, path: str) -> None:
         """Count an operation; fail where it is its turn."""
-        if self.code == errno.ENOSPC and what not in GROWS:
+        if not counts(what, self.code):
             return
-        if self.code == errno.EACCES and what in ("write", "close", "fsync"):
-            return  # rights are looked at when a file is opened
         self.seen.append(f"{what} {path.removeprefix(self.root)}")
         number = len(self.seen) - 1
         if number == self.at or (self.lasting and 0 <= self.at < number):
