@@ -6,7 +6,6 @@ anything of the suite, so it starts in a third of a second.
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from typing import Any
@@ -54,7 +53,6 @@ def tried(path: str, threads: int) -> None:
 def main(arguments: list[str]) -> int:
     """Try one file; the exit code."""
     path, threads, most = arguments
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read while onnxruntime is imported
     _bounded(int(most))
     try:
         tried(path, int(threads))

@@ -26,7 +26,7 @@ SOLE_USERS = {
     "mlflow": {f"reports.tracking_{job}" for job in ("client", "database", "models", "read", "runs", "system")}
     | {"reports.tracking"},
     "faiss": {"bench.attacks.nearest"},
-    "onnxruntime": {"facemae.onnx_embedder"},
+    "onnxruntime": {"facemae.onnx_child", "facemae.onnx_session"},
     "matplotlib": {"reports.figures"},
     "insightface": {"facemae.onnx_embedder"},
 }
