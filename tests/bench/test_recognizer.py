@@ -87,3 +87,22 @@ def test_a_judge_must_declare_its_preprocessing(tmp_path: Path) -> None:
     with pytest.raises(JudgeError, match=r"attack\.preprocessing"):
         Judge(embedder=tmp_path / "judge.onnx").spelled()
     assert Judge().spelled() == {"embedder": "in-house", "flip": True}
+
+
+def test_an_output_is_part_of_a_judges_key_where_it_is_named_and_of_nothing_elsewhere(tmp_path: Path) -> None:
+    """Keys of stages and hashes of records that are there already stay as they are."""
+    path = tmp_path / "judge.onnx"
+    path.write_bytes(b"content")
+    plain = Judge(embedder=path, preprocessing="raw")
+    assert set(plain.spelled()) == {"embedder", "preprocessing", "bgr", "flip"}
+    assert "output" not in plain.described(plain.spelled())
+    assert "output" not in plain.model_dump() | Judge().model_dump()
+    named = Judge(embedder=path, preprocessing="raw", output="embedding")
+    assert named.spelled() == {**plain.spelled(), "output": "embedding"}
+    assert named.described(named.spelled())["output"] == "embedding"
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/tmp", "a\0b"])
+def test_a_judge_that_is_no_file_is_refused_and_not_read(device: str) -> None:
+    with pytest.raises(JudgeError, match=r"attack\.embedder: .*; name an ONNX file"):
+        Judge(embedder=Path(device), preprocessing="raw").spelled()
