@@ -71,7 +71,8 @@ def draw_nuisance(person: NDArray[np.int64], index: NDArray[np.int64], *, count:
         derived(key, who.to_bytes(8, "little"), which.to_bytes(8, "little"), purpose=_NUISANCE)
         for who, which in zip(person.tolist(), index.tolist(), strict=True)
     ]
-    return torch.special.ndtri(uniform(numbers(_own(*own), count))).float()
+    normal: Tensor = torch.special.ndtri(uniform(numbers(_own(*own), count)))
+    return normal.float()
 
 
 def _own(*keys: bytes) -> Tensor:

@@ -57,7 +57,7 @@ def test_rebuilt_faces_name_the_photo_only_where_their_masks_are_public(
     method = FaceMAE(steps=2, batch=8, relation_weight=0)
     method.fit(roles()["H"], tmp_path, Fit(seed=0, device=CPU))
 
-    class Fitted(kind):
+    class Fitted(kind):  # type: ignore[misc]
         def load(self, fitted: Path, *, device: Any) -> Any:
             return super().load(tmp_path, device=device)
 
