@@ -83,8 +83,8 @@ def test_a_record_whose_stages_are_there_is_made_again_score_by_score(verify: Ca
 
 def test_a_record_whose_stages_are_gone_says_so(verify: Callable[..., str], store: Path) -> None:
     shutil.rmtree(store / "stages" / "attack")
-    assert "; not in this store: attack/ignorant, attack/other_image, attack/alignment, "
-        "attack/replay\n" in verify(0)
+    gone = "attack/ignorant, attack/other_image, attack/alignment, attack/replay"
+    assert f"; not in this store: {gone}\n" in verify(0)
     shutil.rmtree(store / "stages")
     assert f"{_path(store).stem}: ok; not re-computed: stages not in this store" in verify(0)
 

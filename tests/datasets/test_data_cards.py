@@ -249,7 +249,7 @@ def test_real_packs_are_found_by_name_and_by_path(name: str, data_root: Path) ->
         pytest.skip(f"no {name}")
     found = cards.resolve(name, data_root)
     assert isinstance(found.source, RecordIO)
-    assert list(found.pairs) == ["lfw"]
+    assert "lfw" in found.pairs
     by_path = cards.resolve(str(found.root), Path("nowhere"))
     assert by_path.source == found.source
     pairs = found.pairs["lfw"]
