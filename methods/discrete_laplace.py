@@ -10,6 +10,7 @@ on after it was killed, has to draw equal noise for equal faces from its own key
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 _TAIL = 96
 """A geometric number ends where less than e^-96 (2^-138) of its distribution is left."""
-_PRECISION = 160
-"""Bits with which the probabilities are computed, of which 128 are used."""
+_PRECISION = 60
+"""Decimal digits with which the probabilities are computed; 128 bits, of which they are kept, are 39."""
 
 
 def words_needed(scale: Fraction) -> int:
@@ -63,11 +64,12 @@ def _digits(scale: Fraction) -> int:
 @cache
 def _thresholds(scale: Fraction, digits: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """[digits] each, the upper and lower 64 bits of P(digit k is 1) = 1 / (1 + exp(2^k / scale))."""
-    from mpmath import mp
-
-    with mp.workprec(_PRECISION):
-        shares = [1 / (1 + mp.exp(mp.mpf(2**digit * scale.denominator) / scale.numerator)) for digit in range(digits)]
-        whole = [int(mp.floor(share * 2**128)) for share in shares]
+    with localcontext(prec=_PRECISION):
+        shares = [
+            1 / (1 + (Decimal(2**digit * scale.denominator) / Decimal(scale.numerator)).exp())
+            for digit in range(digits)
+        ]
+        whole = [int(share * 2**128) for share in shares]
     return (
         np.array([share >> 64 for share in whole], np.uint64),
         np.array([share & (2**64 - 1) for share in whole], np.uint64),

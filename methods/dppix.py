@@ -31,7 +31,8 @@ class DPPix(Method):
     factor 3, and adds real numbers of the same scale to the means.
 
     Noise in whole numbers has no lowest bits that tell values apart (Mironov 2012 on noise in floating point). It
-    follows from a face's own key, which for a release is secret: whoever has the key takes the noise away.
+    follows from a face's own key, which for a release is secret: whoever has the key takes the noise away, and the
+    guarantee is against those who cannot tell ChaCha20 from chance.
 
     What it does not protect: the unit is **m pixels of one image, not a person**; `promise` says what is left for a
     person. Small numbers of `m` hide a detail, not who it is. The images of one person, and another release of the

@@ -91,3 +91,9 @@ def test_a_plan_is_frozen_and_closed() -> None:
         plan().seed = 2  # type: ignore[misc]
     with pytest.raises(ValueError, match="colour"):
         Plan(colour="red")  # type: ignore[call-arg]
+
+
+def test_every_recipe_has_the_attacker_who_replays() -> None:
+    for name in recipes():
+        named = [entry if isinstance(entry, str) else entry["use"] for entry in plan(recipe=name).attacks]
+        assert "replay" in named, name

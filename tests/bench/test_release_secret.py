@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,25 @@ def test_what_a_benchmark_made_says_that_it_is_not_for_publication(tmp_path: Pat
     release(Masking(), "masking", Path(), faces, np.arange(4), tmp_path / "out", key=key, device=CPU)
     notes = parquet.read_schema(tmp_path / "out" / "manifest.parquet").metadata
     assert b"not for publication" in notes[b"facebench_repeatable"]
+
+
+@pytest.mark.parametrize("to", ["folder", "recordio"])
+def test_times_names_and_order_of_what_is_published_tell_no_photo(originals: Path, tmp_path: Path, to: str) -> None:
+    """By chance one face in all stands where its original does, whatever the order."""
+    assert privatize(originals, tmp_path / "set", "--method", "noise", "--to", to) == 0
+    listed = pd.read_parquet(tmp_path / "set" / "manifest.parquet")
+    links = pd.read_parquet(tmp_path / "set.manifest.parquet")
+    source = dict(zip(links["sha256"], links["source_index"], strict=True))
+    orders = {"manifest": list(listed["sha256"]), "digest": sorted(listed["sha256"])}
+    for column in listed.columns:
+        orders[column] = list(listed.sort_values(column, kind="stable")["sha256"])
+    if to == "folder":
+        images = [path for path in (tmp_path / "set").rglob("*.png")]
+        digest = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in images}
+        orders["times"] = [digest[path] for path in sorted(images, key=lambda path: path.stat().st_mtime_ns)]
+        orders["names"] = [digest[path] for path in sorted(images)]
+        orders["inodes"] = [digest[path] for path in sorted(images, key=lambda path: path.stat().st_ino)]
+    for name, order in orders.items():
+        assert len(order) == FACES
+        hits = sum(source[digest] == place for place, digest in enumerate(order))
+        assert hits <= poisson.ppf(0.9999, 1), name
