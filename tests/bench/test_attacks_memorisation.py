@@ -294,7 +294,7 @@ def test_synthetic_people_who_are_people_are_accepted_and_those_who_are_not_by_c
     half = np.where(person[:, None] < 30, alike, strangers)
     some, _ = score_of(Consistency(), evidence(faces(half, person), unused, unused, unused), tmp_path)
     assert number(some.value) == pytest.approx(0.5, abs=0.02)
-    assert [i.kind for i in some.intervals] == ["cluster-bootstrap", "wilson"]
+    assert [i.kind for i in some.intervals] == ["wilson over people", "wilson"]
     assert some.intervals[0].high - some.intervals[0].low > 3 * (some.intervals[1].high - some.intervals[1].low)
 
 

@@ -101,7 +101,10 @@ def test_a_record_tells_memory_and_arithmetic_of_every_stage_and_of_the_run(
     assert told["train"] == told["judge"] == "float32"
     assert told["release"] is told["attack/ignorant"] is None
     older = kept.model_copy(
-        update={"stages": tuple(s.model_copy(update={"peak_mib": None, "precision": None}) for s in kept.stages)}
+        update={
+            "stages": tuple(s.model_copy(update={"peak_mib": None, "precision": None}) for s in kept.stages),
+            "precision": None,
+        }
     )
     assert "precision" not in older.model_dump_json()
     assert "peak_mib" not in older.model_dump_json()  # what records of before said, and so their digests, stays

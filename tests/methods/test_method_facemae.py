@@ -147,7 +147,7 @@ def test_the_fit_reports_its_progress(tmp_path):
         ({"ratio": 1.0}, "less than 1"),
         ({"release_ratio": -0.1}, "greater than or equal to 0"),
         ({"size": "huge"}, "'tiny', 'small', 'base' or 'large'"),
-        ({"lr": float("nan")}, "less than or equal to 1"),
+        ({"lr": float("nan")}, "finite number"),
         ({"relation_weight": float("inf")}, "finite"),
         ({"colour": 1}, "Extra inputs"),
     ],

@@ -23,6 +23,9 @@ def test_a_number_that_was_typed_is_found(tmp_path: Path) -> None:
     assert table
     (tmp_path / "README.md").write_text(before + table + after.replace("1", "2", 1), encoding="utf-8")
     script = tmp_path / "docs" / "make_tables"
-    script.write_text(source.replace('ROOT / "reports" / "records"', repr(ROOT / "reports" / "records").replace("PosixPath", "Path")), encoding="utf-8")
+    script.write_text(
+        source.replace('ROOT / "reports" / "records"', repr(ROOT / "reports" / "records").replace("PosixPath", "Path")),
+        encoding="utf-8",
+    )
     done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (1, ["README.md"])
