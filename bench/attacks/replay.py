@@ -26,7 +26,7 @@ from .base import Attack, AttackError, Evidence, NotApplicableError
 from .traces import NO_GUESS, Files, guesses, is_plain
 
 if TYPE_CHECKING:
-    from ...datasets.base import Faces
+    from ...datasets.base import Faces, Progress
 
 FILE = "replay.npz"
 EQUAL = 1.0
@@ -82,7 +82,7 @@ class Replay(Attack):
     applies: ClassVar[bool] = True
     unit: ClassVar[str] = "faces"
 
-    faces: Annotated[int, Field(ge=1, le=10**6)] = 256
+    faces: Annotated[int, Field(ge=1, le=10**6)] = 64
     """How many faces are made again; all of them where the method draws no random numbers."""
 
     def run(self, evidence: Evidence, out: Path) -> None:
@@ -94,24 +94,17 @@ class Replay(Attack):
         if evidence.source is None:
             raise AttackError("replay: expected a source of each private face, got faces made from no originals")
         private, identity = evidence.private_faces, evidence.private.identity
-        done, total = 0, len(private) + len(evidence.original_faces)
-
-        def files(faces: Faces) -> Iterator[bytes]:
-            nonlocal done
-            for row in range(len(faces)):
-                done += 1
-                evidence.progress(done, total)
-                yield faces.encoded(row)
-
-        released = Files.look(identity, files(private))
-        digest = np.array([list(bytes.fromhex(each)) for each in released.content], np.uint8)
-        labels, order = release_order(identity, digest)
-        published = released.take(order, labels)
-        original = Files.look(evidence.original.identity, files(evidence.original_faces))
-        source = evidence.source[order]
-        hits = {}
         rows = self._sample(len(private), evidence.seed)
         plain = all(is_plain(private.encoded(row), private[row].image) for row in rows.tolist())
+        released = Files.look(identity, _files(private, evidence.progress))
+        digest = np.array([list(bytes.fromhex(each)) for each in released.content], np.uint8)
+        labels, order = release_order(identity, digest)
+        published, whose = released.take(order, labels), evidence.original.identity
+        silent = plain and not published.differ
+        originals = _files(evidence.original_faces, evidence.progress)
+        original = Files.unseen(whose) if silent else Files.look(whose, originals)
+        source = evidence.source[order]
+        hits = {}
         for name, guess in guesses(published, original, seed=evidence.seed, plain=plain).items():
             if name == COUNTED:
                 named = np.where(guess == NO_GUESS, -1, original.identity[guess])
@@ -172,6 +165,13 @@ class Replay(Attack):
         note = f"told most by: {best}" if rates[best] else ""
         counted = _score(_COUNTED, name, found.counted, found.identity, found.chance, found)
         return [leak.model_copy(update={"detail": detail, "note": note}), counted], []
+
+
+def _files(faces: Faces, progress: Progress) -> Iterator[bytes]:
+    """All image files, one at a time."""
+    for row in range(len(faces)):
+        yield faces.encoded(row)
+        progress(row + 1, len(faces))
 
 
 def _score(

@@ -42,6 +42,16 @@ class Files:
         size, headers, content = zip(*seen, strict=True) if seen else ((), (), ())
         return cls(identity, np.array(size, np.int64), headers, content)
 
+    @classmethod
+    def unseen(cls, identity: NDArray[np.int64]) -> Files:
+        """Files that nobody has to look at, since those that they are compared with tell nothing."""
+        return cls(identity, np.zeros(len(identity), np.int64), [""] * len(identity), [""] * len(identity))
+
+    @property
+    def differ(self) -> bool:
+        """Whether headers differ, or some files are equal: else neither tells anything."""
+        return len(set(self.header)) > 1 or len(set(self.content)) < len(self.content)
+
     def take(self, rows: NDArray[np.int64], identity: NDArray[np.int64]) -> Files:
         """Some of them, of these people."""
         header, content = ([each[row] for row in rows.tolist()] for each in (self.header, self.content))
