@@ -105,9 +105,12 @@ def _made(about: About) -> str:
 
 
 def _randomness(about: About) -> str:
-    if not type(about.chosen.method).random:
+    method = about.chosen.method
+    if not type(method).repeatable:
+        return "of the tool that made the faces, which is not known here"
+    if not method.draws:
         return "none: equal photos give equal private faces"
-    return "a secret key of 256 bits, drawn from the operating system for this release; it is in none of its files"
+    return "a secret key of 256 bits, which its owner keeps; it is in none of these files"
 
 
 def _first_line(chosen: Chosen) -> str:
@@ -162,6 +165,8 @@ def _open(about: About) -> list[str]:
             *always,
             "**Memorisation.** A generator may give back people whom it learned from. These faces were made from no "
             "photo each, which is no proof that they show nobody.",
+            "**Counting.** Unless the method's parameters say otherwise, there are as many people here, with as many "
+            "images each, as in the originals: that may tell which dataset they were.",
         ]
     return [
         *always,
@@ -178,7 +183,12 @@ def _open(about: About) -> list[str]:
 def _whoever_holds_an_original(about: About) -> list[str]:
     method = about.chosen.method
     told = []
-    if not type(method).random:
+    if not type(method).repeatable:
+        told.append(
+            "**Whoever holds an original.** Another tool made these faces. Whether its random numbers can be told, and "
+            "its faces made again, is not known here."
+        )
+    elif not method.draws:
         told.append(
             "**Whoever holds an original.** The method draws no random numbers: whoever has a photo makes its private "
             "face again, and finds it here byte by byte."
@@ -189,6 +199,11 @@ def _whoever_holds_an_original(about: About) -> list[str]:
             "and compared byte by byte, and its noise or its mask taken away. Without the key, whoever has the photo "
             "can still compare what the private face shows of it, pixel by pixel"
             + (", the more so with the fitted method: keep that to yourself, too." if about.chosen.content else ".")
+        )
+    if method.draws:
+        told.append(
+            "**Releases add up.** Another release of the same photos, with another key or other parameters, shows more "
+            "of them. Another layout or encoding of this one is made with the same key."
         )
     if promise := method.promise(about.most_images):
         told.append(f"**What is proved, and for whom.** {promise}.")

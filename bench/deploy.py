@@ -52,16 +52,16 @@ def privatize(args: argparse.Namespace) -> str:
         if bad is None or not all(0 <= face < len(originals.faces) for face in bad):
             bad = originals.scan(display)
         originals.refuse_damaged(bad, skip=args.skip_bad)
-        drawn = type(chosen.method).random
-        key = secret.read(args.key) if args.key else place.secret() if drawn else bytes(32)
+        device = processor(args.device).type  # told before a key is drawn
+        key = secret.read(args.key) if args.key else place.secret()
         job = Job(
             method=chosen.name,
             spec=chosen.spec,
             fitted=chosen.content,
             faces=originals.fingerprint,
             skipped=len(bad),
-            secret=secret.identifier(key) if drawn else "none: no random numbers",
-            device=processor(args.device).type,
+            secret=secret.identifier(key),
+            device=device,
             encoding=args.encoding,
             shard_size=args.shard_size,
         )
@@ -85,8 +85,8 @@ def privatize(args: argparse.Namespace) -> str:
             )
             private, count, missing = _make(task, part, args.workers, display)
             if part.of > 1:
-                return _told_of_part(part, place, count, missing, None if args.key or not drawn else place.drawn)
-            whole = joining.arrange([task.read(private, number) for number in range(count)])
+                return _told_of_part(part, place, count, missing, None if args.key else place.drawn)
+            whole = joining.arrange([task.read(private, number) for number in range(count)], key)
             about = About(
                 title=args.out.name,
                 chosen=chosen,
@@ -99,9 +99,9 @@ def privatize(args: argparse.Namespace) -> str:
                 terms=originals.terms,
                 record=record,
             )
-            _join(whole, place, about, release, display)
+            _join(whole, place, about, release, display, drawn=args.key is None)
         place.clear()
-    return _told(whole, args, place, random=drawn)
+    return _told(whole, args, place)
 
 
 def _refuse_bad_options(args: argparse.Namespace) -> None:
@@ -169,14 +169,14 @@ def _make(task: shards.Task, part: Slice, workers: int | None, display: Display)
     return private, count, len(missing) - len(todo)
 
 
-def _join(whole: joining.Whole, place: Workplace, about: About, release: str, display: Display) -> None:
+def _join(whole: joining.Whole, place: Workplace, about: About, release: str, display: Display, *, drawn: bool) -> None:
     out, links = place.empty()
     with display.stage("join", "faces") as progress:
         spec = about.chosen.spec["parameters"]
         notes = {Workplace.MARK: release}
         joining.write(whole, out, links, about.layout, about.chosen.name, spec, notes, progress)
     (out / README).write_text(text(about), encoding="utf-8")
-    place.publish(out, links)
+    place.publish(out, links, drawn=drawn)
 
 
 def _told_of_part(part: Slice, place: Workplace, count: int, missing: int, own_key: Path | None) -> str:
@@ -189,16 +189,18 @@ def _told_of_part(part: Slice, place: Workplace, count: int, missing: int, own_k
     )
 
 
-def _told(whole: joining.Whole, args: argparse.Namespace, place: Workplace, *, random: bool) -> str:
+def _told(whole: joining.Whole, args: argparse.Namespace, place: Workplace) -> str:
     lines = [f"{len(whole.labels):,} private faces of {whole.identities:,} people written to {args.out}"]
     if place.links is not None:
         lines.append(f"{place.links} says which original each was made from: keep it to yourself")
-    if place.key.exists():
+    if args.key is None and place.links is not None:
         lines.append(
             f"{place.key} is the secret of its randomness: whoever has it can undo the release; keep it to yourself"
         )
-    elif random and args.key is None:
-        lines.append("the secret key of its randomness was deleted: nobody can make these faces again")
+    elif args.key is None:
+        lines.append(
+            "the secret key of its randomness was deleted here; copies of it, on other machines, are yours to delete"
+        )
     if args.record is None:
         lines.append("its README.md says that nothing was measured; --record FILE shows what `bench run` measured")
     return "\n".join(lines) + "\n"

@@ -190,7 +190,7 @@ def gather(run: Run, attack: Attack, progress: Progress) -> Evidence:
         attacker=paired(run, "A") if attack.adaptive else _undeclared("adaptive"),
         holdout=paired(run, "H") if attack.control else _undeclared("control"),
         again=again(run, places) if attack.adaptive or attack.applies else _undeclared("adaptive"),
-        deterministic=not run.method.random,
+        deterministic=not run.method.draws,
         judges=tuple(_other(run, number) for number in range(len(run.others) if attack.several else 0)),
         learn=partial(_learn, run) if attack.adaptive else _undeclared("adaptive"),
         progress=progress,

@@ -67,6 +67,11 @@ class Job(BaseModel):
         return digest(self.model_dump(mode="json"))
 
     @property
+    def chance(self) -> str:
+        """Of what random numbers are for: another encoding or layout of the same faces shows nothing new of them."""
+        return digest(self.model_dump(mode="json", exclude={"shard_size", "encoding", "device"}))
+
+    @property
     def content(self) -> str:
         """Of the private faces, which do not depend on how they were cut."""
         return digest(self.model_dump(mode="json", exclude={"shard_size"}))

@@ -78,15 +78,20 @@ class Whole:
             yield image
 
 
-def arrange(shards: Sequence[Shard]) -> Whole:
-    """Bring shards, given in their order, into the order of the release."""
+def arrange(shards: Sequence[Shard], key: bytes) -> Whole:
+    """Bring shards, given in their order, into the order of the release.
+
+    Args:
+        shards: all of them.
+        key: the release's secret one, which orders faces that are equal.
+    """
     identity = np.concatenate([shard.identity for shard in shards])
     digest = np.concatenate([shard.digest for shard in shards])
     source = np.concatenate([shard.source for shard in shards])
     size = np.concatenate([shard.size for shard in shards])
     offset = np.concatenate([np.cumsum(shard.size) - shard.size for shard in shards])
     file = np.repeat(np.arange(len(shards)), [len(shard.size) for shard in shards])
-    labels, order = release_order(identity, digest)
+    labels, order = release_order(identity, digest, _ties(digest, key))
     return Whole(
         labels=labels,
         source=None if (source < 0).any() else source[order],
@@ -96,6 +101,17 @@ def arrange(shards: Sequence[Shard]) -> Whole:
         _file=file[order],
         _offset=offset[order],
     )
+
+
+def _ties(digest: NDArray[np.uint8], key: bytes) -> NDArray[np.uint64]:
+    """[N], secret numbers; zeros where no two images are equal."""
+    from ..facemae.randomness import derived
+
+    count = len(digest)
+    if len(np.unique(digest, axis=0)) == count:
+        return np.zeros(count, np.uint64)
+    words = (derived(key, row.to_bytes(8, "little"), purpose="order")[:8] for row in range(count))
+    return np.frombuffer(b"".join(words), np.uint64)
 
 
 def write(

@@ -156,7 +156,7 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
         checks=(
             judge_on_clear_pairs(clear, blind_on, declared=judge.get("preprocessing")),
             *bounds(method, scores),
-            *replay_bounds(scores, deterministic=not steps.method.random),
+            *replay_bounds(scores, deterministic=not steps.method.draws),
             *control_bounds(scores),
             *adaptive_bounds(method, scores, adaptive),
         ),

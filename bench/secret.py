@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .job import Job
 
 _MOST = 256
+_LEAST = 8
+"""Different bytes: 32 random ones have fewer once in 10^30."""
 
 
 def draw(path: Path) -> bytes:
@@ -57,12 +59,13 @@ def read(path: Path) -> bytes:
     """
     try:
         with open_regular(path) as file:
-            mode, text = os.fstat(file.fileno()).st_mode, file.read(_MOST)
+            status, text = os.fstat(file.fileno()), file.read(_MOST)
     except OSError as error:
-        raise DeployError(f"--key {path}: cannot be read ({error.strerror or error}); check the path") from error
-    if os.name == "posix" and mode & 0o077:
+        raise DeployError(f"key {path}: cannot be read ({error.strerror or error}); check the path") from error
+    if os.name == "posix" and (status.st_mode & 0o077 or status.st_uid != os.geteuid()):
         raise DeployError(
-            f"{path}: expected the secret key of a release that only its owner can read, got mode {mode & 0o777:04o}; "
+            f"{path}: expected the secret key of a release that only you can read, got mode "
+            f"{status.st_mode & 0o777:04o}{'' if status.st_uid == os.geteuid() else ', of another user'}; "
             f"whoever read it can undo the release: make a new one, or `chmod 600 {path}` if nobody did"
         )
     if not re.fullmatch(rb"[0-9a-f]{64}\s*", text):
@@ -70,7 +73,10 @@ def read(path: Path) -> bytes:
             f"{path}: expected a release's key, 64 hexadecimal digits, got something else; take the file that "
             "`bench privatize` wrote, or leave --key out to have one drawn"
         )
-    return bytes.fromhex(text.split()[0].decode("ascii"))
+    key = bytes.fromhex(text.split()[0].decode("ascii"))
+    if len(set(key)) < _LEAST:
+        raise DeployError(f"{path}: expected 32 random bytes, got a pattern that anybody tries; leave --key out")
+    return key
 
 
 def identifier(key: bytes) -> str:
@@ -81,7 +87,10 @@ def identifier(key: bytes) -> str:
 
 
 def of_release(key: bytes, job: Job) -> bytes:
-    """The key of the private faces: other parameters or other originals share no random number, whatever the key."""
+    """The key of the private faces: other parameters or other originals share no random number, whatever the key.
+
+    The same faces in another encoding or layout share all of them: two masks of one photo would show more of it.
+    """
     from ..facemae.randomness import derived
 
-    return derived(key, job.content.encode(), purpose="release")
+    return derived(key, job.chance.encode(), purpose="release")

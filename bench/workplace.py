@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,15 +60,26 @@ class Workplace:
         Raises:
             DeployError: it cannot be read, or the finished release's is not there.
         """
-        if self.key.exists():
+        if self.key.exists() and self.links is not None:
             return secret.read(self.key)
         if (taken := self._taken()) and not self.drawn.exists():
             raise DeployError(
                 f"{taken[0]}: it is there, and its secret key ({self.key.name}) is not, so nobody can tell whether "
                 "this command made it; remove it or choose another output"
             )
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         return secret.draw(self.drawn)
+
+    def _make_folder(self) -> None:
+        """The folder of the shards, for its owner alone, also where somebody made it before.
+
+        Raises:
+            DeployError: it is somebody else's.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and self.folder.stat().st_uid != os.geteuid():
+            raise DeployError(f"{self.folder}: it belongs to another user; choose another output")
+        self.folder.chmod(0o700)
 
     def refuse_others(self, originals: Path | None) -> None:
         """Refuse an output that is taken, or that would stand among the originals.
@@ -117,7 +129,7 @@ class Workplace:
 
         if self.folder.is_dir() and not (self.folder / _JOB).is_file() and self._strange():
             raise DeployError(f"{self.folder}: expected shards, got a folder of something else; choose another output")
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         try:
             with FileLock(self.folder / f"{self._part.tag}.lock", timeout=0):
                 self._note(job)
@@ -151,8 +163,13 @@ class Workplace:
         out.mkdir()
         return out, self.folder / MANIFEST
 
-    def publish(self, out: Path, links: Path) -> None:
+    def publish(self, out: Path, links: Path, *, drawn: bool) -> None:
         """Bring what was made to where it was asked for; the output comes last, at once.
+
+        Args:
+            out: the dataset.
+            links: the manifest that is not to be shared.
+            drawn: whether its key is the one that was drawn here.
 
         Raises:
             DeployError: somebody took the place meanwhile.
@@ -161,13 +178,14 @@ class Workplace:
             raise DeployError(f"{self.out}: it was made by somebody else meanwhile; choose another output")
         if self.links is not None:
             links.replace(self.links)
-            if self.drawn.exists():
+            if drawn and self.drawn.exists():
                 self.drawn.replace(self.key)
+        self.drawn.unlink(missing_ok=True)  # before anybody can have the release
         out.rename(self.out)
 
     def clear(self) -> None:
-        """Remove the shards."""
-        if (self.folder / _JOB).is_file():  # else it is not ours
+        """Remove the shards, and a key that nothing was made with."""
+        if (self.folder / _JOB).is_file() or (self.folder.is_dir() and not self._strange()):  # else it is not ours
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _note(self, job: Job) -> None:

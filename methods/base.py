@@ -177,6 +177,11 @@ class Method(BaseModel, ABC):
         """
         raise MethodError(f"{type(self).__name__.lower()} works on sets as a whole, not face by face; use `publish`")
 
+    @property
+    def draws(self) -> bool:
+        """Whether private faces depend on their keys, with these parameters."""
+        return self.random
+
     def promise(self, photos: int) -> str:
         """What is proved of a release, with its unit and what it means for a whole person; empty where nothing is.
 
@@ -210,7 +215,7 @@ class Method(BaseModel, ABC):
         Raises:
             MethodError: what was fitted is missing or damaged, or these originals cannot be made private.
         """
-        return FaceByFace(originals, self.load(fitted, device=how.device), how, random=self.random)
+        return FaceByFace(originals, self.load(fitted, device=how.device), how, random=self.draws)
 
 
 class FaceByFace(PrivateFaces):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CHANNELS = 3
+_AT_ONCE = 1 << 24
+"""Most random words that are held at once: 128 MiB."""
 
 
 class DPPix(Method):
@@ -78,10 +80,12 @@ class DPPix(Method):
         changes = -(-SIZE * SIZE // self.m)
         face = changes * self.epsilon
         return (
-            f"{self.epsilon:g}-differential privacy (discrete Laplace) for {self.m} pixels of one image. A whole image "
+            f"{self.epsilon:g}-differential privacy (discrete Laplace; but for a chance below 2^-100, and against who "
+            f"cannot tell ChaCha20 from chance) for {self.m} pixels of one image, of this release alone. A whole image "
             f"is {changes:,} times as many pixels, so for a photo it is {face:,.6g}, and for a person with {photos:,} "
             f"photos {photos * face:,.6g}: "
             + ("no protection of who it is" if face > 10 else "that is what counts where a person is to be hidden")
+            + ". How many people and photos there are is not protected"
         )
 
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
@@ -93,17 +97,22 @@ class DPPix(Method):
         side, block, pixels = SIZE // self.block, self.block, self.block**2
         scale, count = self._sum_scale, _CHANNELS * side * side
         each = words_needed(scale)
+        most = max(1, _AT_ONCE // (count * each))
 
         def privatize(images: Tensor, keys: Tensor) -> Tensor:
+            parts = [noisy(some, own) for some, own in zip(images.split(most), keys.split(most), strict=True)]
+            return torch.cat(parts) if parts else images.clone()
+
+        def noisy(images: Tensor, keys: Tensor) -> Tensor:
             def words(purpose: int) -> NDArray[np.uint64]:
                 drawn = numbers(keys.cpu(), count * each, purpose=purpose).numpy()
                 return drawn.view(np.uint64).reshape(-1, each, count)
 
             cut = images.reshape(-1, _CHANNELS, side, block, side, block)
             sums = cut.sum((3, 5)).cpu().numpy()  # int64 [B, 3, side, side]
-            noisy = sums + discrete_laplace(words(0), scale, lambda: words(1)).reshape(sums.shape)
+            loud = sums + discrete_laplace(words(0), scale, lambda: words(1)).reshape(sums.shape)
             # rounded half up, in whole numbers; cut first, so that nothing overflows
-            means = (2 * noisy.clip(0, 255 * pixels) + pixels) // (2 * pixels)
+            means = (2 * loud.clip(0, 255 * pixels) + pixels) // (2 * pixels)
             colours = torch.from_numpy(means.clip(0, 255).astype(np.uint8)).to(images.device)
             return colours.repeat_interleave(block, 2).repeat_interleave(block, 3)
 

@@ -44,6 +44,10 @@ class Masking(Method):
     """What hidden pixels show: black; the mean of the visible ones of the face, so that nothing hidden gets out; a
     number from 0 to 255, a level of grey; or uniform noise from the face's key."""
 
+    @property
+    def draws(self) -> bool:
+        return self.region == "patches" or self.fill == "noise"
+
     @field_validator("patch")
     @classmethod
     def _divides(cls, patch: int) -> int:

@@ -165,6 +165,13 @@ class Rebuilder(Method, ABC):
             raise MethodError(f"{type(self).__name__.lower()}: {error}") from error
 
     @property
+    def draws(self) -> bool:
+        from ..facemae.masking import visible_patches
+
+        patches = (SIZE // self.patch) ** 2
+        return visible_patches(patches, self._release_ratio) < patches
+
+    @property
     def _release_ratio(self) -> float:
         return self.ratio if self.release_ratio is None else self.release_ratio
 

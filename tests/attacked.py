@@ -109,7 +109,7 @@ def evidence(method: Method, *, seen: Any = embed, **more: Any) -> Evidence:
         "attacker": lambda: both_ways(method, people["A"], seen, seed=2),
         "holdout": lambda: both_ways(method, people["H"], seen, seed=3),
         "again": released.again,
-        "deterministic": not method.random,
+        "deterministic": not method.draws,
     }
     return Evidence(**{**given, **more})
 

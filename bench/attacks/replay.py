@@ -9,6 +9,7 @@ an attacker is to be credited with.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +57,8 @@ class Replayed:
 
     channels: NDArray[np.str_]
     """[C], their names."""
-    photo: NDArray[np.int8]
-    """[C, Q], 1 where the channel named the photo, 0 where not, -1 where the face was not tried."""
+    photo: NDArray[np.float32]
+    """[C, Q], with which chance the channel names the photo; NaN where the face was not tried."""
     counted: NDArray[np.bool_]
     """[Q], where the number of photos named the person."""
     identity: NDArray[np.int64]
@@ -73,11 +74,11 @@ class Replay(Attack):
     """Make released faces again with the published code, and read order, sizes and headers of the files (TR).
 
     The attacker applies the method to originals with keys of their own. A face that comes out equal to the released
-    one needs no key: its method draws no random numbers, or draws them from something public. The faces are looked at
-    in the order in which `bench privatize` publishes them.
+    one needs no key: its method draws no random numbers, or draws all of them from something public. The faces are
+    looked at in the order in which `bench privatize` publishes them.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     control: ClassVar[bool] = False
     applies: ClassVar[bool] = True
     unit: ClassVar[str] = "faces"
@@ -98,7 +99,8 @@ class Replay(Attack):
         plain = all(is_plain(private.encoded(row), private[row].image) for row in rows.tolist())
         released = Files.look(identity, _files(private, evidence.progress))
         digest = np.array([list(bytes.fromhex(each)) for each in released.content], np.uint8)
-        labels, order = release_order(identity, digest)
+        ties = np.random.default_rng((evidence.seed, 14)).integers(0, 2**63, len(identity), dtype=np.uint64)
+        labels, order = release_order(identity, digest, ties)
         published, whose = released.take(order, labels), evidence.original.identity
         silent = plain and not published.differ
         originals = _files(evidence.original_faces, evidence.progress)
@@ -110,7 +112,7 @@ class Replay(Attack):
                 named = np.where(guess == NO_GUESS, -1, original.identity[guess])
                 counted = named == original.identity[source]
             else:
-                hits[name] = (guess == source).astype(np.int8)
+                hits[name] = (guess == source).astype(np.float32)
         hits[RECOMPUTED] = self._made_again(evidence)[order]
         kept.write(
             Replayed(
@@ -125,20 +127,28 @@ class Replay(Attack):
             out / FILE,
         )
 
-    def _made_again(self, evidence: Evidence) -> NDArray[np.int8]:
-        """[Q], whether each released face came out equal under a key of the attacker's; -1 where it was not tried."""
+    def _made_again(self, evidence: Evidence) -> NDArray[np.float32]:
+        """[Q], 1/k for a face that k originals give under a key of the attacker's, its own among them; else 0."""
         count, source = len(evidence.private_faces), evidence.source
         assert source is not None  # noqa: S101 - `run` refused it
-        found = np.full(count, -1, np.int8)
+        found = np.full(count, np.nan, np.float32)
         # a set made as a whole comes out equal only as a whole
         rows = np.arange(count) if evidence.deterministic else self._sample(count, evidence.seed)
         try:
             again = evidence.again(source[rows])
         except NotApplicableError:
             return found
+        made: dict[bytes, int] = {}
+        equal = {}
         for place, row in enumerate(rows.tolist()):
-            ours, theirs = again[place].image.int(), evidence.private_faces[row].image.int()
-            found[row] = float((ours - theirs).abs().float().mean()) <= EQUAL
+            ours, theirs = again[place].image, evidence.private_faces[row].image
+            look = hashlib.sha256(ours.numpy().tobytes()).digest()
+            made[look] = made.get(look, 0) + 1
+            if float((ours.int() - theirs.int()).abs().float().mean()) <= EQUAL:
+                equal[row] = look
+        found[rows] = 0
+        for row, look in equal.items():
+            found[row] = 1 / made[look]
         return found
 
     def _sample(self, count: int, seed: int) -> NDArray[np.int64]:
@@ -155,12 +165,13 @@ class Replay(Attack):
         found = kept.read(Replayed, out / FILE)
         rates: dict[str, float | None] = {}
         for channel, hit in zip(found.channels.tolist(), found.photo, strict=True):
-            tried = hit >= 0
+            tried = ~np.isnan(hit)
             rates[channel] = float(hit[tried].mean()) if tried.any() else None
-        best = max(rates, key=lambda channel: rates[channel] or 0.0)
+            rates[f"{channel}, hits"] = float(hit[tried].sum()) if tried.any() else None
+        best = max(found.channels.tolist(), key=lambda channel: rates[channel] or 0.0)
         hit = found.photo[found.channels.tolist().index(best)]
-        tried = hit >= 0
-        leak = _score(_LEAK, name, hit[tried] > 0, found.identity[tried], 1 / found.gallery, found)
+        tried = ~np.isnan(hit)
+        leak = _score(_LEAK, name, hit[tried], found.identity[tried], 1 / found.gallery, found)
         detail: dict[str, Any] = {**rates, "gallery": found.gallery}
         note = f"told most by: {best}" if rates[best] else ""
         counted = _score(_COUNTED, name, found.counted, found.identity, found.chance, found)
@@ -175,7 +186,7 @@ def _files(faces: Faces, progress: Progress) -> Iterator[bytes]:
 
 
 def _score(
-    measure: Measure, on: str, hit: NDArray[np.bool_], person: NDArray[np.int64], chance: float, found: Replayed
+    measure: Measure, on: str, hit: NDArray[Any], person: NDArray[np.int64], chance: float, found: Replayed
 ) -> Score:
     intervals = clustered(hit, person)
     return Score(measure=measure, on=on, value=float(hit.mean()), n=len(hit), intervals=intervals, chance=chance)

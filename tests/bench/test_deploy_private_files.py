@@ -55,9 +55,9 @@ def test_links_are_private_while_they_are_made_and_afterwards(
         seen["folder"] = mode(Path(".set.shards"))
         savez(file, **columns)
 
-    def publishing(self: Workplace, out: Path, links: Path) -> None:
+    def publishing(self: Workplace, out: Path, links: Path, **more: bool) -> None:
         seen["links"] = mode(links)
-        publish(self, out, links)
+        publish(self, out, links, **more)
 
     monkeypatch.setattr(np, "savez", saving)
     monkeypatch.setattr(Workplace, "publish", publishing)

@@ -101,7 +101,7 @@ def test_two_releases_of_one_dataset_share_no_randomness(originals: Path, tmp_pa
 def test_one_key_for_two_methods_is_as_two_keys(originals: Path, tmp_path: Path) -> None:
     """Else equal noise at two values of epsilon would give the means away."""
     key = tmp_path / "own.key"
-    key.write_text("5a" * 32)
+    key.write_text(bytes(range(90, 122)).hex())
     key.chmod(0o600)
     found = []
     for name, more in (("one", "method.kind=uniform"), ("again", "method.kind=uniform"), ("other", "method.patch=8")):
@@ -138,17 +138,16 @@ def test_the_key_is_beside_the_release_for_its_owner_alone_and_in_nothing_that_l
 def test_no_links_keeps_no_key_either(originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert privatize(originals, tmp_path / "set", "--method", "masking", "--no-links") == 0
     assert {path.name for path in tmp_path.iterdir()} == {"set"}
-    assert "the secret key of its randomness was deleted" in capsys.readouterr().out
+    assert "the secret key of its randomness was deleted here" in capsys.readouterr().out
     assert privatize(originals, tmp_path / "set", "--method", "masking", "--no-links") == 2
     assert "its secret key (set.key) is not" in capsys.readouterr().err
-    assert privatize(originals, tmp_path / "fixed", "--method", "pixelate") == 0
-    assert not (tmp_path / "fixed.key").exists()  # nothing random, nothing secret
 
 
 @pytest.mark.parametrize(("content", "mode", "says"), [
-    ("5a" * 32, 0o644, "that only its owner can read, got mode 0644"),
+    (bytes(range(32)).hex(), 0o644, "that only you can read, got mode 0644"),
     ("5a" * 31, 0o600, "expected a release's key, 64 hexadecimal digits"),
     ("", 0o600, "expected a release's key, 64 hexadecimal digits"),
+    ("5a" * 32, 0o600, "expected 32 random bytes, got a pattern"),
 ])  # fmt: skip
 def test_a_key_that_others_can_read_or_that_is_none_is_refused(
     originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, mode: int, says: str
@@ -161,6 +160,65 @@ def test_a_key_that_others_can_read_or_that_is_none_is_refused(
     assert says in said
     assert "5a5a" not in said
     assert not (tmp_path / "set").exists()
+
+
+def test_equal_private_faces_stand_in_an_order_of_the_key_and_not_of_the_originals(tmp_path: Path) -> None:
+    """In the originals' order k equal faces would name all k people behind them, whom k-Same hides among each other."""
+    made = Synthetic(people=40, images=1).open()
+    for person in range(40):
+        (tmp_path / "set" / f"{person:03}").mkdir(parents=True)
+        (tmp_path / "set" / f"{person:03}" / "1.png").write_bytes(made.encoded(person))
+    for name in ("one", "other"):
+        assert privatize(tmp_path / "set", tmp_path / name, "--method", "ksame", "--set", "method.k=5") == 0
+    ascending, tables = 0, []
+    for name in ("one", "other"):
+        links = pd.read_parquet(tmp_path / f"{name}.manifest.parquet")
+        groups = [list(group["source_index"]) for _, group in links.groupby("sha256")]
+        assert min(map(len, groups)) >= 5
+        ascending += sum(group == sorted(group) for group in groups)
+        tables.append(list(links["source_index"]))
+    assert ascending <= 2  # one in 120 by chance
+    assert tables[0] != tables[1]
+
+
+def test_what_draws_nothing_is_told_as_such_whatever_the_method_is(originals: Path, tmp_path: Path) -> None:
+    assert privatize(originals, tmp_path / "set", "--method", "masking", "--set", "method.region=eyes") == 0
+    card = (tmp_path / "set" / "README.md").read_text()
+    assert "| randomness | none: equal photos give equal private faces |" in card
+    assert Masking(region="eyes", fill="noise").draws
+    assert not Masking(region="eyes").draws
+    assert Masking().draws
+
+
+def test_a_key_of_ones_own_is_the_only_one_that_is_told_of(
+    originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert privatize(originals, tmp_path / "set", "--method", "noise", "--shards", "1/2") == 0
+    assert (tmp_path / ".set.shards").stat().st_mode & 0o777 == 0o700
+    for left in (tmp_path / ".set.shards").iterdir():
+        if left.name != "release.key":
+            left.unlink()
+    own = tmp_path / "own.key"
+    own.write_text(bytes(range(32)).hex())
+    own.chmod(0o600)
+    capsys.readouterr()
+    assert privatize(originals, tmp_path / "set", "--method", "noise", "--key", str(own)) == 0
+    assert "set.key" not in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "set.manifest.parquet", "own.key"}
+
+
+def test_one_key_gives_equal_faces_in_every_layout_and_encoding(originals: Path, tmp_path: Path) -> None:
+    """Two masks of one photo would show twice as much of it."""
+    own = tmp_path / "own.key"
+    own.write_text(bytes(range(32)).hex())
+    own.chmod(0o600)
+    for name, more in (("pack", ()), ("people", ("--to", "folder")), ("jpeg", ("--encoding", "jpeg"))):
+        assert privatize(originals, tmp_path / name, "--method", "masking", "--key", str(own), *more) == 0
+    seen = {name: released(tmp_path / name) for name in ("pack", "jpeg")}
+    pack, jpeg = (images[np.argsort(source)].int() for images, source in seen.values())
+    assert ((pack == 0).all(1) & (jpeg > 40).any(1)).float().mean() < 0.01  # what one hides the other hides, too
+    one, other = (pd.read_parquet(tmp_path / name / "manifest.parquet")["sha256"] for name in ("pack", "people"))
+    assert list(one) == list(other)
 
 
 def test_equal_photos_are_not_equal_in_a_release(tmp_path: Path) -> None:
