@@ -69,7 +69,7 @@ def pictures(folder: Path) -> set[str]:
 
 
 def figures(home: Path) -> Path:
-    (found,) = (home / "runs" / "figures").iterdir()
+    (found,) = (path for path in (home / "runs" / "figures").iterdir() if path.is_dir())
     return found
 
 

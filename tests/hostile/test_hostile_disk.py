@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 from facebench.bench.cli import main
+from facebench.datasets import codec
 from failing_disk import Disk, counts, failing
 
 COUNT = int(os.environ.get("FACEBENCH_HOSTILE", "16"))
@@ -37,6 +39,10 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+PICTURE = codec.encode(torch.zeros(3, 112, 112, dtype=torch.uint8))
+"""One that says so: others are not taken for pictures."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _quick_pictures() -> Iterator[None]:
     """Pictures of a few bytes: drawing them takes most of so small a run."""
@@ -44,7 +50,7 @@ def _quick_pictures() -> Iterator[None]:
 
     def save(self: Figure, path: Path, **how: Any) -> None:
         with open(path, "wb") as file:  # noqa: PTH123
-            file.write(b"picture")
+            file.write(PICTURE)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", save)
