@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from .device import processor
+from ..facemae.device import processor
 from .step import Step
 from .store import TRACE, Store, StoreError, digest
 

@@ -7,7 +7,7 @@ import argparse
 from ..reports import ledger
 from . import compare_output, outfile
 from .compare import CompareError, compare
-from .gate_output import tame
+from .text import tame
 
 FORMATS = {"md": compare_output.markdown, "csv": compare_output.csv, "json": compare_output.json}
 

@@ -12,8 +12,7 @@ from ..reports import as_csv, as_markdown
 from ..reports.compared import needs_more_seeds
 from ..reports.harmless import harmless
 from ..reports.tables import code, number
-from .gate_output import tame
-from .show import text
+from .text import tame, text
 
 if TYPE_CHECKING:
     from .compare import Line, Table

@@ -14,7 +14,7 @@ from ..reports import record as results
 from . import joining, secret, shards
 from .config import plan
 from .datasetcard import README, About, text
-from .device import processor
+from ..facemae.device import processor
 from .fitting import Chosen, choose
 from .job import DeployError, Job, Slice
 from .originals import find

@@ -25,10 +25,11 @@ from .attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableErro
 from .attacks.embedding import embed_all
 from .config import Plan
 from .data import Data
-from .device import processor
+from ..facemae.device import processor
 from .judge import Judge, network_embed
-from .plugins import name_of
-from .recognizer import WEIGHTS, TrainingError
+from .plugins import name_of, spell
+from ..facemae.errors import TrainingError
+from .recognizer import WEIGHTS
 from .splits import Role
 from .step import Both, Step
 
@@ -84,7 +85,7 @@ def apply(run: Run, places: NDArray[np.int64], out: Path, progress: Progress) ->
     faces = faces_at(run, places)
     try:
         release(
-            run.method, name_of(run.method, Method), run.fitted(), faces, places, out,
+            run.method, name_of(run.method, Method), spell(run.method)["parameters"], run.fitted(), faces, places, out,
             key=key_of_seed(run.plan.seed, _ATTACKER), device=processor(run.device), encoding=run.plan.encoding,
             progress=progress,
         )  # fmt: skip

@@ -12,7 +12,8 @@ from ..reports.record import RunRecord
 from ..reports.versions import metric_version
 from .baseline import Baseline, Entry, Kept
 from .pairing import Match, match
-from .samples import Trials, trials, unpack
+from .packing import unpack
+from .samples import Trials, trials
 from .tolerances import unresolved
 from .verdicts import Finding, judge, unmeasured
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from .gate_output import headline, row, tame
+from .gate_output import headline, row
+from .text import tame
 
 if TYPE_CHECKING:
     from .gate import Outcome

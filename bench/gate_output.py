@@ -7,31 +7,16 @@ text, in a terminal, in Markdown, and in the log of a CI job, whose lines may be
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import TYPE_CHECKING
 
-from .show import text
+from .text import tame, text
 
 if TYPE_CHECKING:
     from .gate import Outcome
     from .verdicts import Finding
 
-_LONGEST = 500
 _STYLE = {"regressed": "bold red", "improved": "green", "not-measured": "yellow", "not-comparable": "yellow"}
 COLUMNS = ("verdict", "method", "seed", "measure", "on", "before", "now", "change", "tolerance", "why")
-
-
-def tame(words: str, *, longest: int = _LONGEST) -> str:
-    """Text of others as one line of visible characters that no terminal and no CI runner takes for a command.
-
-    Control, formatting and surrogate characters become spaces, `::` and `##[`, with which commands of GitHub's runner
-    begin, are broken, and what is too long is cut.
-    """
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in words[: 4 * longest])
-    line = " ".join(visible.split()).replace("##[", "## [")
-    while "::" in line:
-        line = line.replace("::", ": :")
-    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def row(finding: Finding) -> list[str]:

@@ -5,8 +5,9 @@ A probe is in the group of the original it was made from, a pair in the group th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,11 @@ from ..reports.record import Groups, GroupScore, GroupTable, Interval, Score
 from . import verify
 from .attacks import leakage
 from .group_table import GroupError
-from .grouping import Column, Grouping
+from .grouping import Column, Grouping, Groupings
 from .metrics.accuracy import MEASURE as ACCURACY
 from .metrics.accuracy import answered
 from .metrics.base import PairScores
 from .privatize import sources
-
-if TYPE_CHECKING:
-    from .steps import Steps
 
 LEAK = "leak@1"
 FEW_PEOPLE = 20
@@ -42,35 +40,53 @@ class _Probes(NamedTuple):
     """[people], originals of each person in the gallery."""
 
 
-def by_group(steps: Steps, scores: Sequence[Score]) -> Groups | None:
+class Made(NamedTuple):
+    """What a run has made of the faces that it released: folders of its stages."""
+
+    places: NDArray[np.int64]
+    """[N], the places of role P in its dataset."""
+    sourced: bool
+    """Whether private faces were made from originals."""
+    release: Path
+    original: Path
+    """Embeddings of the originals."""
+    private: Path
+    """Embeddings of the private faces."""
+    attacks: Mapping[str, Path]
+    """By the attack's name."""
+    verifications: Mapping[str, Path]
+    """By the verification set's name."""
+
+
+def by_group(told: Groupings, made: Made, scores: Sequence[Score]) -> Groups | None:
     """A run's scores by group; None where no table of groups was given.
 
     Args:
-        steps: of the run, all made.
+        told: the tables of groups.
+        made: the run's stages.
         scores: of the run, whose trials are told apart.
 
     Raises:
         GroupError: a table names a pair that the verification set does not have.
         AttackError, ScoresError, MethodError: a stage cannot be read.
     """
-    told = steps.data.groups
     if not told:
         return None
     found: list[GroupScore] = []
     notes: list[str] = []
     searched = [score for score in scores if score.measure.name == LEAK]
-    if told.faces and steps.method.sourced:
-        found += _leakage(steps, told.faces, searched, notes)
+    if told.faces and made.sourced:
+        found += _leakage(made, told.faces, searched, notes)
         if not searched:
             notes.append("leakage by group: not told, since no attack that searches was run")
     elif told.faces:
         notes.append("leakage by group does not apply: no private face was made from an original")
     tables = {grouping.table.of: grouping.table for grouping in ([told.faces] if told.faces else [])}
     tables |= {name: grouping.table for name, grouping in told.pairs.items()}
-    for name, step in steps.named("verify").items():
+    for name, folder in made.verifications.items():
         if name not in told.pairs:
             continue
-        pairs = verify.read(steps.path(step))
+        pairs = verify.read(folder)
         tables[name] = _of_all(tables[name], len(pairs.same))
         score = next((one for one in scores if one.on == name and one.measure.name == ACCURACY.name), None)
         if score is None:
@@ -85,17 +101,15 @@ def _of_all(table: GroupTable, pairs: int) -> GroupTable:
     return table.model_copy(update={"untold": max(table.untold, pairs - table.told)})
 
 
-def _leakage(steps: Steps, told: Grouping, scores: Iterable[Score], notes: list[str]) -> Iterator[GroupScore]:
-    places = steps.data.places["P"]
-    rows = sources(steps.path(steps.release), places)
+def _leakage(made: Made, told: Grouping, scores: Iterable[Score], notes: list[str]) -> Iterator[GroupScore]:
+    rows = sources(made.release, made.places)
     if rows is None:
         notes.append("leakage by group does not apply: the release does not say which original a face was made from")
         return
-    originals = np.load(steps.path(steps.original) / "identity.npy")
-    probes = _Probes(np.load(steps.path(steps.private) / "identity.npy"), places[rows], np.bincount(originals))
-    stages = steps.named("attack")
+    originals = np.load(made.original / "identity.npy")
+    probes = _Probes(np.load(made.private / "identity.npy"), made.places[rows], np.bincount(originals))
     for score in scores:
-        folder = steps.path(stages[score.on])
+        folder = made.attacks[score.on]
         if not (folder / leakage.KEPT).is_file():
             notes.append(f"attack {score.on}: not told by group, since it keeps no ranks")
             continue

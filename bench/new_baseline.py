@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..reports.record import RunRecord, Score
 from .baseline import Baseline, BaselineError, Entry, Gated, Kept
-from .samples import MEAN_OF_FOLDS, pack, trials
+from .packing import MEAN_OF_FOLDS, pack
+from .samples import trials
 from .tolerances import DEFAULT, SIDES, applied
 
 

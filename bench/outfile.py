@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import IO
 
 from ..reports.files import replace
 
@@ -50,18 +48,3 @@ def write(path: Path, text: str) -> None:
         OSError: it cannot be written.
     """
     replace(path.resolve(), text.encode())
-
-
-def private(path: Path) -> IO[bytes]:
-    """Open a file to write that its owner alone may read, whatever the umask: what links faces to their originals.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        path.chmod(0o600)  # the umask may have taken rights away; an older file may have had more
-        return os.fdopen(file, "wb")
-    except BaseException:
-        os.close(file)
-        raise

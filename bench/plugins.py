@@ -6,11 +6,11 @@ packages declare an entry point in the group named after the folder, such as `fa
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import inspect
 import keyword
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -24,8 +24,6 @@ from .content import folder_digest
 from .store import file_digest
 
 T = TypeVar("T", bound=BaseModel)
-
-_CLASS = re.compile(r"^class (\w+)\(([\w, ]+)\):", re.MULTILINE)
 
 
 class PluginError(ValueError):
@@ -171,19 +169,32 @@ def _kind(base: type[BaseModel]) -> str:
 
 @cache
 def _files(base: type[BaseModel]) -> dict[str, Path]:
-    """Files of the kind's folder that define a class of it; told by their text, so that nothing is imported.
+    """Files of the kind's folder that define a class of it; told by their syntax, so that nothing is imported.
 
-    A class that is also an `ABC` is what some plug-ins have in common, and none itself.
+    A class that is also an `ABC` is what some plug-ins have in common, and none itself; it may stand in a folder below.
     """
     folder = Path(inspect.getfile(base)).parent
-    defined = {
-        path: _CLASS.findall(path.read_text(encoding="utf-8"))
-        for path in folder.glob("*.py")
-        if path.stem.isidentifier() and not keyword.iskeyword(path.stem)
+    classes = {path: _classes(path) for path in folder.rglob("*.py")}
+    family = {base.__name__}
+    while more := {
+        name for found in classes.values() for name, of in found.items() if of & family and "ABC" in of
+    } - family:
+        family |= more
+    return {
+        path.stem: path
+        for path, found in classes.items()
+        if path.parent == folder and path.stem.isidentifier() and not keyword.iskeyword(path.stem)
+        and any(of & family and "ABC" not in of for of in found.values())
     }
-    bases = {base.__name__}
-    bases |= {name for classes in defined.values() for name, of in classes if of == f"{base.__name__}, ABC"}
-    return {path.stem: path for path, classes in defined.items() if any(of in bases for _, of in classes)}
+
+
+def _classes(path: Path) -> dict[str, set[str]]:
+    """The classes that a file defines, and the last part of the name of each of their bases."""
+    return {
+        node.name: {ast.unparse(of).partition("[")[0].rpartition(".")[2] for of in node.bases}
+        for node in ast.parse(path.read_bytes(), str(path)).body
+        if isinstance(node, ast.ClassDef)
+    }
 
 
 @cache

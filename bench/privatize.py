@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ..datasets.base import Faces, Progress, silent
 from ..methods.base import Method, MethodError, PrivateFaces, Publish
-from . import outfile
-from .plugins import spell
+from ..methods.owner_only import owner_only
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +29,7 @@ _BATCH = 256
 def release(
     method: Method,
     name: str,
+    parameters: Mapping[str, Any],
     fitted: Path,
     faces: Faces,
     places: NDArray[np.int64],
@@ -47,6 +47,7 @@ def release(
     Args:
         method: fitted into the folder `fitted`.
         name: of the method, for the manifest.
+        parameters: of the method, spelled out, for the manifest.
         fitted: what `Method.fit` wrote.
         faces: the originals, sorted by identity.
         places: [N], where each face stands in its dataset, the manifest's `source_index`.
@@ -71,7 +72,6 @@ def release(
             if len(hashes) % _BATCH == 0 or len(hashes) == len(private):
                 progress(len(hashes), len(private))
     index = None if private.source is None else places[private.source]
-    parameters = spell(method)["parameters"]
     write_manifest(out / MANIFEST, name, parameters, private.labels, hashes, index=index, notes=BRAND)
 
 
@@ -156,5 +156,5 @@ def write_manifest(
     if not linked:
         del columns["source_index"]
     table = pa.table(columns)
-    with outfile.private(path) if private else path.open("wb") as file:
+    with owner_only(path) if private else path.open("wb") as file:
         parquet.write_table(table.replace_schema_metadata(dict(notes)) if notes else table, file)

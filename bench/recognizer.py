@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..facemae.errors import TrainingError
 from ..datasets.base import Faces, Progress, silent
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = "recognizer.pt"
 LOG = "log.jsonl"
-
-
-class TrainingError(RuntimeError):
-    """Training that cannot go on; the message says at which step, what was seen, and what to do."""
 
 
 class Recognizer(BaseModel):

@@ -22,7 +22,7 @@ from .batches import cut_down
 from .checks import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs, replay_bounds
 from .config import ConfigError, Plan
 from .data import open_data
-from .group_scores import by_group
+from .group_scores import Made, by_group
 from .layout import lay_out
 from .learning import learning
 from .metrics.base import Metric
@@ -181,7 +181,20 @@ def _record(plan: Plan, steps: Steps, done: list[Stage]) -> RunRecord:
             *noted,
             *utility.notes(scores, blind_on),
         ),
-        groups=by_group(steps, scores),
+        groups=by_group(data.groups, _made(steps), scores),
+    )
+
+
+def _made(steps: Steps) -> Made:
+    """The stages that scores by group are counted from."""
+    return Made(
+        places=steps.data.places["P"],
+        sourced=steps.method.sourced,
+        release=steps.path(steps.release),
+        original=steps.path(steps.original),
+        private=steps.path(steps.private),
+        attacks={name: steps.path(step) for name, step in steps.named("attack").items()},
+        verifications={name: steps.path(step) for name, step in steps.named("verify").items()},
     )
 
 

@@ -1,16 +1,12 @@
 """Trial by trial: which pairs a recognizer got right, and which probes an attacker found.
 
 With them two runs can be compared pair by pair and person by person, which tells smaller changes from chance than
-two intervals do. They lie in the store, in the stages that a record names by key; a baseline keeps them as packed
-bits.
+two intervals do. They lie in the store, in the stages that a record names by key.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,20 +18,17 @@ from ..reports.versions import metric_version
 from . import verify
 from .attacks import leakage
 from .attacks.base import AttackError
-from .baseline import BaselineError, Kept
 from .metrics.accuracy import MEASURE as ACCURACY
 from .metrics.accuracy import Accuracy, answered
 from .metrics.roc import MetricError
 
-_EQUAL = 1e-9
+EQUAL = 1e-9
 """A number that is computed again from kept trials differs by rounding alone."""
 
 CHOSEN = 1.4
 """So many times the variance of independent pairs has the difference of two ten-fold accuracies: either recognizer's
 thresholds are chosen on the pairs they answer, and all pairs between two thresholds change together. 1.25 to 1.8 in
 simulations of 600 to 6,000 pairs, less with more pairs."""
-MEAN_OF_FOLDS = 5
-"""A mean over ten folds, of which some are larger by one or two pairs, is a count of pairs but for this."""
 
 
 class Trials(NamedTuple):
@@ -70,7 +63,7 @@ def trials(record: RunRecord, score: Score, store: Path) -> tuple[Trials | None,
         return None, f"trials cannot be used: {error}"
     if found is None:
         return None, ""
-    if score.value is None or abs(value - score.value) > _EQUAL or len(found.hit) != score.n:
+    if score.value is None or abs(value - score.value) > EQUAL or len(found.hit) != score.n:
         by = metric_version(record.metric_versions, score) if group == "verify" else Accuracy.version
         earlier = f", or version {by} of the metric made its number: this is {Accuracy.version}"
         return None, (
@@ -100,50 +93,3 @@ def _leakage(folder: Path, measure: str) -> tuple[Trials | None, float]:
     found = leakage.read(folder)
     hit = leakage.hits(found, measure)
     return (None, 0.0) if hit is None else (Trials(hit, found.person), float(hit.mean()))
-
-
-def pack(found: Trials | None) -> tuple[str, str]:
-    """Trials as two short texts, `trials` and `people` of a baseline: bits, and steps from label to label."""
-    if found is None:
-        return "", ""
-    people = "" if found.person is None else _text(np.diff(found.person, prepend=0).astype("<i4").tobytes())
-    return _text(np.packbits(found.hit).tobytes()), people
-
-
-def unpack(kept: Kept) -> Trials | None:
-    """The trials of a baseline's score, or None where it has none.
-
-    Raises:
-        BaselineError: they are damaged, or do not give the score's value.
-    """
-    if not kept.trials:
-        return None
-    what = f"{kept.measure} on {kept.on}"
-    bits = np.frombuffer(_bytes(kept.trials, (kept.n + 7) // 8, what), np.uint8)
-    hit = np.unpackbits(bits, count=kept.n).astype(np.bool_)
-    person = None
-    if kept.people:
-        person = np.frombuffer(_bytes(kept.people, 4 * kept.n, what), "<i4").cumsum(dtype=np.int64)
-    if abs(float(hit.mean()) - kept.value) > MEAN_OF_FOLDS / kept.n + _EQUAL:
-        raise BaselineError(
-            f"baseline: {what}: the trials give {hit.mean():.4f}, the value is {kept.value:.4f}; was it edited by "
-            "hand? Make the baseline anew with --update"
-        )
-    return Trials(hit, person, CHOSEN if kept.measure == ACCURACY.name else 1.0)
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(zlib.compress(content, 9)).decode()
-
-
-def _bytes(text: str, size: int, what: str) -> bytes:
-    try:
-        packed = zlib.decompressobj()
-        content = packed.decompress(base64.b64decode(text, validate=True), size + 1)  # no more, whatever is packed
-        if len(content) != size or not packed.eof:
-            raise ValueError(f"expected {size} bytes, got {'more' if len(content) > size else len(content)}")
-    except (ValueError, binascii.Error, zlib.error) as error:
-        raise BaselineError(
-            f"baseline: the trials of {what} are damaged ({error}); restore the file or make it anew with --update"
-        ) from error
-    return content

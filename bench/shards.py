@@ -19,7 +19,7 @@ from ..datasets.base import FaceSource
 from ..datasets.imageheader import MAX_BYTES
 from ..datasets.regular import open_regular
 from ..methods.base import Method, PrivateFaces, Publish
-from . import outfile
+from ..methods.owner_only import owner_only
 from .privatize import Encoding, encoded
 
 _HEADER = 4096
@@ -84,7 +84,7 @@ class Task:
         sizes: list[int] = []
         digests: list[bytes] = []
         try:
-            with outfile.private(parts[0]) as file:  # in the order of the originals
+            with owner_only(parts[0]) as file:  # in the order of the originals
                 for _, image in encoded(private, rows, self.encoding):
                     file.write(image)
                     sizes.append(len(image))
@@ -92,7 +92,7 @@ class Task:
                     told(1)
                 _sync(file.fileno(), file.flush)
             identity, source = self._links(private, rows)
-            with outfile.private(parts[1]) as file:
+            with owner_only(parts[1]) as file:
                 np.savez(
                     file,
                     key=np.array(self.key),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +16,7 @@ from .plugins import name_of
 from .run import Outcome
 from .steps import Steps
 from .store import Store
-from .terminal import Harmless, Rendered
+from .text import text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,19 +27,6 @@ MEMORISED = (
     "leakage: synthetic faces that match people the generator was trained on, less those that match people it "
     "never saw; not the same number as that of a set with sources"
 )
-
-
-def text(*parts: RenderableType) -> Rendered:
-    """Renderables as text, in colour where standard output is a terminal; what they say is made harmless."""
-    from rich.console import Console
-
-    terminal = sys.stdout.isatty()
-    out = io.StringIO()
-    width = shutil.get_terminal_size((110, 24)).columns if terminal else 110
-    console = Console(file=out, force_terminal=terminal, width=max(60, width), highlight=False, emoji=False)
-    for part in parts:
-        console.print(Harmless(part))
-    return Rendered(out.getvalue().rstrip("\n"))
 
 
 def summary(outcome: Outcome, tracked: str) -> str:

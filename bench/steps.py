@@ -25,7 +25,7 @@ from .attacks.base import Attack, NotApplicableError
 from .attacks.embedding import embed_all
 from .config import Plan
 from .data import Data
-from .device import processor
+from ..facemae.device import processor
 from .judge import Embed, Judge, network_embed
 from .plugins import name_of, spell
 from .recognizer import WEIGHTS, Recognizer
@@ -233,7 +233,8 @@ class Steps:
         from .privatize import release
 
         release(
-            self.method, name_of(self.method, Method), self.fitted(), self.data.role("P"), self.data.places["P"], out,
+            self.method, name_of(self.method, Method), spell(self.method)["parameters"], self.fitted(), self.data.role("P"),
+            self.data.places["P"], out,
             key=key_of_seed(self.plan.seed, "release"), device=processor(self.device), encoding=self.plan.encoding,
             progress=progress,
         )  # fmt: skip

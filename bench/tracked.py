@@ -165,7 +165,7 @@ def _recognizer(stage: Path) -> tracking.Model:
     import torch
 
     from ..facemae import embedder
-    from ..facemae.portable import Embed
+    from ..facemae.portable_embedder import Embed
     from .recognizer import WEIGHTS
 
     network = Embed(embedder.load(stage / WEIGHTS, device=torch.device("cpu"))).eval()

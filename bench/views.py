@@ -21,7 +21,7 @@ from .config import recipes
 from .metrics.base import Metric
 from .plugins import names
 from .progress import Display
-from .show import text
+from .text import text
 
 if TYPE_CHECKING:
     from ..reports import leaderboard

@@ -17,7 +17,7 @@ from .frozen import frozen
 from .gan import Generator, Shape
 from .gan_state import GanTraining, restore, store
 from .gan_step import GanBatch, GanLine, rebuild, shrink, update
-from .train import TrainingError
+from .errors import TrainingError
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
 """Epoch (from 0) to its batches: uint8 [B, 3, 112, 112] and the rows of their people's codes, int64 [B]."""

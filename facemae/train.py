@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from .allocator import keep_freed_memory
+from .errors import TrainingError
 from .frozen import frozen
 from .masks import MaskKind, draw_mask
 from .model import MaskedAutoencoder
@@ -32,10 +33,6 @@ from .schedule import adamw, draw, learning_rate
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-
-class TrainingError(RuntimeError):
-    """Training that cannot go on; the message says where, expected, got and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)

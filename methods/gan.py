@@ -98,7 +98,7 @@ class GAN(Method):
         from ..facemae.gan_step import GanLine
         from ..facemae.gan_train import train
         from ..facemae.randomness import key_of_seed
-        from ..facemae.train import TrainingError
+        from ..facemae.errors import TrainingError
 
         path = self.teacher or how.teacher
         if path is None:
@@ -157,7 +157,7 @@ class GAN(Method):
     def network(self, fitted: Path) -> Network | None:
         import torch
 
-        from ..facemae.portable import Generate
+        from ..facemae.portable_gan import Generate
 
         generator, _ = self._open(fitted, torch.device("cpu"))
         generate = Generate(generator).eval()

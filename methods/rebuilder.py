@@ -100,7 +100,7 @@ class Rebuilder(Method, ABC):
     def fit(self, faces: Faces, out: Path, how: Fit) -> None:
         from ..facemae import weights
         from ..facemae.checkpoint import WeightsError
-        from ..facemae.train import TrainingError
+        from ..facemae.errors import TrainingError
 
         name = type(self).__name__.lower()
         if len(faces) < 2:
@@ -120,7 +120,7 @@ class Rebuilder(Method, ABC):
     def network(self, fitted: Path) -> Network | None:
         import torch
 
-        from ..facemae.portable import Rebuild
+        from ..facemae.portable_mae import Rebuild
 
         if self.mask == "face":  # how many patches it hides is counted as it goes, which no trace can follow
             return None

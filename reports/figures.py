@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .aside import matplotlib_aside
-from .entries import MOST_POINTS, log_lines, word
+from .training_log import MOST_POINTS, log_lines, word
 from .leaderboard import BOUNDS, Board, Group, Row
 from .pictures import mark
 from .places import Place, chances, leakage, utility

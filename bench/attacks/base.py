@@ -15,26 +15,14 @@ from pydantic import BaseModel, ConfigDict
 
 from ...datasets.base import Faces, Progress, silent
 from ...reports.record import KNOWLEDGE, Curve, Score
+from .embedding import AttackError, Embeddings
 
 if TYPE_CHECKING:
     import torch
 
 
-class AttackError(ValueError):
-    """An attack that cannot be measured; the message says what, expected, got and what to do."""
-
-
 class NotApplicableError(AttackError):
     """An attack that turns out not to apply to this method; the message is the reason, and names no file."""
-
-
-class Embeddings(NamedTuple):
-    """Faces as a recognizer sees them."""
-
-    vectors: NDArray[np.float32]
-    """[N, D], unit length; a row of NaN is a face the recognizer failed on."""
-    identity: NDArray[np.int64]
-    """[N], labels shared by private and original faces."""
 
 
 Embed = Callable[[Faces], Embeddings]

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...reports.record import Curve
-from .base import PairScores
 
 POINTS = 200
 """At most so many points are kept of a curve."""
@@ -20,6 +19,19 @@ POINTS = 200
 
 class MetricError(ValueError):
     """Scores that cannot be measured; the message says which set, expected, got and what to do."""
+
+
+class PairScores(NamedTuple):
+    """How alike a recognizer finds the two faces of each verification pair."""
+
+    similarity: NDArray[np.float64]
+    """[N], cosine of the flip-summed embeddings in [-1, 1], in the set's own order; NaN where it failed."""
+    same: NDArray[np.bool_]
+    """[N], genuine or impostor."""
+    fold: NDArray[np.int64] | None = None
+    """[N], the fold of each pair; None where folds are cut from the pairs in their order."""
+    official: bool = False
+    """Whether the set's own list gave the folds."""
 
 
 class Roc(NamedTuple):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from facebench.datasets.synthetic import Synthetic
 from facebench.facemae import embedder
-from facebench.facemae.portable import Embed
+from facebench.facemae.portable_embedder import Embed
 from facebench.facemae.randomness import numbers
 from facebench.methods.base import Fit
 from facebench.methods.facemae import FaceMAE

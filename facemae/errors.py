@@ -1,0 +1,7 @@
+"""What may go wrong in any training."""
+
+from __future__ import annotations
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot go on; the message says at which step, expected, got and what to do."""
