@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic.types import PathType
 
-from .content import folder_digest
-from .store import file_digest
+from .store.folder_digest import folder_digest
+from .store.store import file_digest
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -176,14 +176,17 @@ def _files(base: type[BaseModel]) -> dict[str, Path]:
     folder = Path(inspect.getfile(base)).parent
     classes = {path: _classes(path) for path in folder.rglob("*.py")}
     family = {base.__name__}
-    while more := {
-        name for found in classes.values() for name, of in found.items() if of & family and "ABC" in of
-    } - family:
+    while (
+        more := {name for found in classes.values() for name, of in found.items() if of & family and "ABC" in of}
+        - family
+    ):
         family |= more
     return {
         path.stem: path
         for path, found in classes.items()
-        if path.parent == folder and path.stem.isidentifier() and not keyword.iskeyword(path.stem)
+        if path.parent == folder
+        and path.stem.isidentifier()
+        and not keyword.iskeyword(path.stem)
         and any(of & family and "ABC" not in of for of in found.values())
     }
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ..reports.record import RunRecord
+    from ..reports.result.record import RunRecord
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,10 +54,10 @@ def run_method(facebench_store: Path) -> Callable[..., RunRecord]:
         seed: int = 0,
         settings: Sequence[str] = (),
     ) -> RunRecord:
-        from .config import plan
-        from .progress import Display
-        from .run import prepare, run
-        from .store import Store
+        from .experiment.run import prepare, run
+        from .plan.plan import plan
+        from .store.store import Store
+        from .terminal.progress import Display
 
         planned = plan(recipe=str(recipe), settings=settings, dataset=str(dataset), method=method, seed=seed)
         store, display = Store(facebench_store), Display(quiet=True)
@@ -80,7 +80,7 @@ def assert_no_regression(request: pytest.FixtureRequest, facebench_store: Path) 
 
     def compare(*records: RunRecord) -> None:
         __tracebackhide__ = True
-        from . import baseline, gate, gate_output
+        from .gate import baseline, gate, output
 
         known = baseline.read(Path(named))
         methods = {record.method for record in records}
@@ -90,6 +90,6 @@ def assert_no_regression(request: pytest.FixtureRequest, facebench_store: Path) 
             pytest.fail(f"baseline {named}: it has no entry of {', '.join(lacking) or 'no record'}", pytrace=False)
         outcome = gate.check(known.model_copy(update={"entries": entries}), records, facebench_store)
         if outcome.code:
-            pytest.fail("\n" + gate_output.table(outcome), pytrace=False)
+            pytest.fail("\n" + output.table(outcome), pytrace=False)
 
     return compare

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import sums
 from .base import DataError, Pairs, PairSource
-from .paired import MAX_PAIRS, decode_pairs
-from .regular import read_regular
-from .unpickle import Part, unpickle
+from .files import sums
+from .files.pair_images import MAX_PAIRS, decode_pairs
+from .files.regular import read_regular
+from .files.unpickle import Part, unpickle
 
 MAX_BYTES = 4 << 30
 """A set of 6,000 pairs takes 20 to 80 MB; what is larger than 4 GiB is something else."""

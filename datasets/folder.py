@@ -13,12 +13,12 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from . import sums
 from .base import DataError, Face, Faces, FaceSource
-from .codec import decode
-from .imageheader import MAX_BYTES
-from .regular import open_regular
-from .subset import of_people
+from .files import sums
+from .files.codec import decode
+from .files.image_header import MAX_BYTES
+from .files.regular import open_regular
+from .views.subset import of_people
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """File names that claim to be images; what cannot be decoded among them is an error, not an omission."""

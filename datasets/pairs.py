@@ -16,9 +16,9 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from .base import DataError, Pairs, PairSource
-from .imageheader import MAX_BYTES as LARGEST_IMAGE
-from .paired import MAX_PAIRS, decode_pairs
-from .regular import open_regular
+from .files.image_header import MAX_BYTES as LARGEST_IMAGE
+from .files.pair_images import MAX_PAIRS, decode_pairs
+from .files.regular import open_regular
 
 MAX_BYTES = 16 << 20
 SUFFIXES = (".jpg", ".png", ".jpeg")

@@ -13,10 +13,10 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from .base import SIZE, DataError, Faces, FaceSource
-from .pack import Pack, read_property
-from .recordformat import HEADER, LENGTH, MOST_IDENTITIES, pack, unreadable
-from .regular import open_regular
-from .subset import of_people
+from .files.mxnet_pack import Pack, read_property
+from .files.mxnet_record import HEADER, LENGTH, MOST_IDENTITIES, pack, unreadable
+from .files.regular import open_regular
+from .views.subset import of_people
 
 
 class RecordIO(FaceSource):

@@ -20,8 +20,8 @@ from pydantic import Field
 from .base import DataError, Face, FaceSource, Pairs, PairSource
 
 if TYPE_CHECKING:
-    from .synthetic_draw import Plan
-    from .synthetic_people import Series
+    from .drawn.draw import Plan
+    from .drawn.latents import Series
 
 _SETS_FROM = 10**9  # identities from here on belong to the verification sets
 _SETS: dict[str, tuple[int, Series, Series]] = {
@@ -63,7 +63,7 @@ class SyntheticPairs(PairSource):
     def open(self) -> Pairs:
         import torch
 
-        from .synthetic_draw import draw
+        from .drawn.draw import draw
 
         one, other = self.people_of()
         _, here, there = _SETS[self.kind]
@@ -102,7 +102,7 @@ def _digest(*parts: object) -> str:
 
 def _metadata(seed: int, identities: list[int], images: list[int], series: Series) -> dict[str, NDArray[Any]]:
     """What is drawn in these pictures, image number by person."""
-    from .synthetic_people import people, shots
+    from .drawn.latents import people, shots
 
     who = people(seed=seed, identities=identities)
     now = shots(who, seed=seed, identities=identities, images=images, series=series)
@@ -123,7 +123,7 @@ def _bands(told: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.str_]]:
 @lru_cache(maxsize=1024)
 def _block(people: int, images: int, seed: int, block: int) -> Plan:
     """Faces in a row, down to their contours (4 KB each): drawing them one by one then costs what a batch costs."""
-    from .synthetic_draw import plan
+    from .drawn.draw import plan
 
     rows = range(block * _BLOCK, min((block + 1) * _BLOCK, people * images))
     return plan(seed=seed, identities=[i // images for i in rows], images=[i % images for i in rows])
@@ -164,7 +164,7 @@ class SyntheticFaces:
         Raises:
             IndexError: there is no such face.
         """
-        from .synthetic_draw import paint
+        from .drawn.draw import paint
 
         if not 0 <= index < len(self):
             raise IndexError(f"synthetic face {index}: expected 0 <= index < {len(self)}")

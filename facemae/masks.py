@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from .masking import Mask, mask_from, split, visible_patches
 from .model import Architecture
-from .randomness import numbers, uniform
+from .patches import Mask, mask_from, split, visible_patches
 from .regions import region_patches
+from .runtime.randomness import numbers, uniform
 
 MaskKind: TypeAlias = Literal["random", "block", "face"]
 

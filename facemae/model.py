@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
 
-from .masking import Mask, patchify
+from .patches import Mask, patchify
 
 Size: TypeAlias = Literal["tiny", "small", "base", "large"]
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from .masking import Compose, Mask, compose_faces, patchify
 from .model import MaskedAutoencoder, pixel_loss
+from .patches import Compose, Mask, compose_faces, patchify
 from .relation import Memory, Relation, relation_loss
 
 

@@ -15,8 +15,8 @@ from timm.layers.patch_embed import resample_patch_embed
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor
 
-from .checkpoint import WeightsError, read, read_safetensors
 from .model import MaskedAutoencoder
+from .runtime.checkpoint import WeightsError, read, read_safetensors
 
 Pixels: TypeAlias = Literal["imagenet", "symmetric"]
 """What the checkpoint was trained on: ImageNet's mean and deviation (MAE), or [-1, 1] as here (timm's AugReg)."""

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from .checkpoint import WeightsError, read, write
 from .relation import Memory
+from .runtime.checkpoint import WeightsError, read, write
 
 STATE = "training.pt"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .randomness import stream
+from .runtime.randomness import stream
 
 
 class Draw(NamedTuple):

@@ -19,16 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from .allocator import keep_freed_memory
-from .errors import TrainingError
-from .frozen import frozen
 from .masks import MaskKind, draw_mask
 from .model import MaskedAutoencoder
 from .objective import Losses, Objective, relation
-from .pixels import to_float
-from .precision import trains_in_bf16
+from .recognition.frozen import frozen
 from .relation import Memory
 from .resume import State
+from .runtime.allocator import keep_freed_memory
+from .runtime.errors import TrainingError
+from .runtime.pixels import to_float
+from .runtime.precision import trains_in_bf16
 from .schedule import adamw, draw, learning_rate
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import fill, read_safetensors, write_safetensors
 from .model import Architecture, MaskedAutoencoder
+from .runtime.checkpoint import fill, read_safetensors, write_safetensors
 
 
 def save(model: MaskedAutoencoder, path: Path, *, metadata: Mapping[str, str]) -> None:

@@ -77,7 +77,7 @@ class Publish:
         """
         import torch
 
-        from ..facemae.randomness import derived
+        from ..facemae.runtime.randomness import derived
 
         own = [
             derived(self.key, hashlib.sha256(image).digest(), place.to_bytes(8, "little"), purpose="face")
@@ -122,7 +122,7 @@ class PrivateFaces(ABC):
 
     def encoded(self, index: int) -> bytes:
         """As a lossless file."""
-        from ..datasets import codec
+        from ..datasets.files import codec
 
         return codec.encode(self[index].image)
 

@@ -91,8 +91,8 @@ class DPPix(Method):
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
         import torch
 
-        from ..facemae.randomness import numbers
-        from .discrete_laplace import discrete_laplace, words_needed
+        from ..facemae.runtime.randomness import numbers
+        from .parts.discrete_laplace import discrete_laplace, words_needed
 
         side, block, pixels = SIZE // self.block, self.block, self.block**2
         scale, count = self._sum_scale, _CHANNELS * side * side

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pydantic import DirectoryPath
 
 from ..datasets.base import Faces
-from . import external_manifest
 from .base import Method, MethodError, NotMadeError, PrivateFaces, Publish
-from .external_images import ExternalFaces, FileImages, Images, PackImages
-from .external_manifest import Column, rows
+from .parts import external_manifest
+from .parts.external_images import ExternalFaces, FileImages, Images, PackImages
+from .parts.external_manifest import Column, rows
 
 
 class External(Method):
@@ -47,7 +47,7 @@ class External(Method):
     """Whether to scale square private images of another size; else they have 112 x 112 pixels."""
 
     def publish(self, fitted: Path, originals: Faces, how: Publish) -> PrivateFaces:
-        from ..datasets.check import check
+        from ..datasets.catalog.check import check
 
         table = external_manifest.read(self.manifest)
         row = self._rows(table.source, originals, how)
@@ -68,7 +68,7 @@ class External(Method):
         import pyarrow.compute as pc
 
         from ..datasets.folder import FolderFaces
-        from ..datasets.subset import Subset, origin
+        from ..datasets.views.subset import Subset, origin
 
         # a view knows where its faces come from, even where a caller numbers them anew
         whole, places = origin(originals) if isinstance(originals, Subset) else (originals, how.places)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from .base import Fit, MethodError
-from .rebuilder import LOG, WEIGHTS, Rebuilder
+from .parts.autoencoder import LOG, WEIGHTS, Rebuilder
 
 __all__ = ["LOG", "WEIGHTS", "FaceMAE"]
 

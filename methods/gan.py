@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ..datasets.base import Faces
-from . import fitted as fitted_file
 from .base import QUALITY, Fit, Method, MethodError, Network, PrivateFaces, Publish
+from .parts import fitted_file
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from ..facemae.gan import Generator
-    from ..facemae.gan_sample import Sampler
+    from ..facemae.gan.networks import Generator
+    from ..facemae.gan.sample import Sampler
 
 WEIGHTS = fitted_file.MODEL
 LOG = "log.jsonl"
@@ -87,18 +87,19 @@ class GAN(Method):
         return self.teacher is None
 
     def fit(self, faces: Faces, out: Path, how: Fit) -> None:
-        from ..datasets.loader import Batches, in_order
-        from ..facemae import embedder, gan_weights
-        from ..facemae.checkpoint import WeightsError
-        from ..facemae.gan import Shape
-        from ..facemae.gan_codes import CodesError, look
-        from ..facemae.gan_quality import Collapse, assess
-        from ..facemae.gan_sample import Sampler
-        from ..facemae.gan_state import GanTraining
-        from ..facemae.gan_step import GanLine
-        from ..facemae.gan_train import train
-        from ..facemae.randomness import key_of_seed
-        from ..facemae.errors import TrainingError
+        from ..datasets.views.loader import Batches, in_order
+        from ..facemae.gan import weights as gan_weights
+        from ..facemae.gan.codes import CodesError, look
+        from ..facemae.gan.networks import Shape
+        from ..facemae.gan.quality import Collapse, assess
+        from ..facemae.gan.sample import Sampler
+        from ..facemae.gan.state import GanTraining
+        from ..facemae.gan.step import GanLine
+        from ..facemae.gan.train import train
+        from ..facemae.recognition import embedder
+        from ..facemae.runtime.checkpoint import WeightsError
+        from ..facemae.runtime.errors import TrainingError
+        from ..facemae.runtime.randomness import key_of_seed
 
         path = self.teacher or how.teacher
         if path is None:
@@ -157,14 +158,14 @@ class GAN(Method):
     def network(self, fitted: Path) -> Network | None:
         import torch
 
-        from ..facemae.portable_gan import Generate
+        from ..facemae.gan.export import Generate
 
         generator, _ = self._open(fitted, torch.device("cpu"))
         generate = Generate(generator).eval()
         return Network(generate, generate.example())
 
     def publish(self, fitted: Path, originals: Faces, how: Publish) -> PrivateFaces:
-        from ..facemae.gan_sample import Sampler, pairs
+        from ..facemae.gan.sample import Sampler, pairs
 
         generator, codes = self._open(fitted, how.device)
         counts = np.unique(originals.labels, return_counts=True)[1]
@@ -178,8 +179,8 @@ class GAN(Method):
         return GeneratedFaces(Sampler(generator, codes, mix=self.mix, key=how.key), images)
 
     def _open(self, fitted: Path, device: torch.device) -> tuple[Generator, Tensor]:
-        from ..facemae import gan_weights
-        from ..facemae.checkpoint import WeightsError
+        from ..facemae.gan import weights as gan_weights
+        from ..facemae.runtime.checkpoint import WeightsError
 
         try:
             said = fitted_file.read(fitted / WEIGHTS)

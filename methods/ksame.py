@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ..datasets.base import Faces
 from .base import Method, MethodError, PrivateFaces, Publish
-from .eigenfaces import NUMBERS, Floats, eigenfaces
+from .parts.eigenfaces import NUMBERS, Floats, eigenfaces
 
 if TYPE_CHECKING:
     from torch import Tensor

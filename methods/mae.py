@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .rebuilder import Rebuilder
+from .parts.autoencoder import Rebuilder
 
 
 class MAE(Rebuilder):

@@ -70,7 +70,7 @@ class Masking(Method):
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
         import torch
 
-        from ..facemae.randomness import noise_bytes
+        from ..facemae.runtime.randomness import noise_bytes
 
         def privatize(images: Tensor, keys: Tensor) -> Tensor:
             covered = self._covered(keys.to(images.device))
@@ -89,7 +89,7 @@ class Masking(Method):
 
     def _covered(self, keys: Tensor) -> Tensor:
         """Which pixels are hidden: bool [B or 1, 1, SIZE, SIZE]."""
-        from ..facemae.masking import random_mask
+        from ..facemae.patches import random_mask
         from ..facemae.regions import region_pixels
 
         if self.region != "patches":

@@ -30,7 +30,7 @@ class Noise(Method):
     def load(self, fitted: Path, *, device: torch.device) -> Privatizer:
         import torch
 
-        from ..facemae.randomness import noise_bytes, numbers, uniform
+        from ..facemae.runtime.randomness import noise_bytes, numbers, uniform
 
         def privatize(images: Tensor, keys: Tensor) -> Tensor:
             if not len(images):

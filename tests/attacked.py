@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from facebench.bench.attacks.base import Embeddings, Evidence, NotApplicableError, Paired
-from facebench.bench.attacks.embedding import embed_all
+from facebench.bench.biometrics.embeddings import embed_all
 from facebench.datasets.base import Faces
-from facebench.datasets.subset import Subset
 from facebench.datasets.synthetic import Synthetic
-from facebench.facemae.randomness import key_of_seed
+from facebench.datasets.views.subset import Subset
+from facebench.facemae.runtime.randomness import key_of_seed
 from facebench.methods.base import Method, MethodError, Publish
 from facebench.methods.original import Original
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from facebench.reports.intervals import wilson
-from facebench.reports.record import Check, Curve, Measure, Role, RunRecord, Score, StageTrace, sealed
-from facebench.reports.thirdparty import ThirdPartyAttack, against
+from facebench.reports.result.record import Check, Curve, Measure, Role, RunRecord, Score, StageTrace, sealed
+from facebench.reports.result.thirdparty import ThirdPartyAttack, against
+from facebench.reports.statistics.intervals import wilson
 
 ACCURACY = Measure(name="accuracy", side="utility", better="higher", says="verification accuracy", headline=True)
 LEAK = Measure(name="leak@1", side="privacy", better="lower", says="found at rank 1", headline=True)

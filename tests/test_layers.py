@@ -1,7 +1,9 @@
 """The drawn picture of the folders is the real one: every import in every file is read and compared with it."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -22,16 +24,38 @@ CONTRACTS = {
     "bench.attacks": {"Attack"},
     "bench.metrics": {"Metric"},
 }
-SOLE_USERS = {
-    "mlflow": {f"reports.tracking_{job}" for job in ("client", "database", "models", "read", "runs", "system")}
-    | {"reports.tracking"},
-    "faiss": {"bench.attacks.nearest"},
-    "onnxruntime": {"facemae.onnx_child", "facemae.onnx_session"},
-    "matplotlib": {"reports.figures"},
-    "insightface": {"facemae.onnx_embedder"},
+ROOMS: dict[str, list[set[str]]] = {
+    "reports": [{"result"}, {"statistics"}, {"board", "tracking"}, {"formats"}, {"pictures"}],
+    "datasets": [{"base"}, {"files", "drawn"}, {"views"}, {""}, {"catalog"}],
+    "facemae": [{"runtime"}, {"recognition"}, {"onnx"}, {"", "gan"}],
+    "methods": [{"base"}, {"parts"}, {""}],
+    "bench": [
+        {"store"},
+        {"plugins", "terminal"},
+        {"biometrics"},
+        {"metrics.base", "attacks.base"},
+        {"recognition", "metrics", "attacks.leakage"},
+        {"attacks.adaptive", "compare", "subgroups"},
+        {"attacks", "plan", "gate"},
+        {"experiment"},
+        {"audit", "release"},
+        {"cli"},
+        {"__main__", "pytest_plugin"},
+    ],
 }
-SHARED = {("bench.attacks", "bench.metrics.base"), ("bench.attacks", "bench.metrics.roc")}
-"""Rates over pairs are counted in one place, for recognizers and attackers."""
+"""Of each folder, floor by floor from the ground; "" is the folder's own files. A room imports rooms of lower floors
+alone. `docs/architecture.md` draws the same picture."""
+MOST_FILES = 13
+"""Of machinery in one room."""
+SOLE_USERS = {
+    "mlflow": {
+        f"reports.tracking.{job}" for job in ("client", "database", "mirror", "models", "read", "runs", "system")
+    },
+    "faiss": {"bench.biometrics.nearest"},
+    "onnxruntime": {"facemae.onnx.child", "facemae.onnx.session"},
+    "matplotlib": {"reports.pictures.figures"},
+    "insightface": {"facemae.onnx.embedder"},
+}
 HEAVY = {
     *("torch", "torchvision", "timm", "accelerate", "pandas", "pyarrow", "mlflow", "matplotlib", "scipy"),
     *("cv2", "onnxruntime", "insightface", "faiss"),
@@ -97,23 +121,28 @@ def folder(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+@cache
 def plugins() -> set[str]:
     """Modules that hold a class which descends, in this folder, from the folder's contract."""
     parents: dict[str, dict[str, set[str]]] = {}
     for name, file in FILES.items():
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.ClassDef) and folder(name) in CONTRACTS:
+            if isinstance(node, ast.ClassDef):
                 bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
                 parents.setdefault(name, {})[node.name] = bases
     found: set[str] = set()
     for place, contract in CONTRACTS.items():
         family = set(contract)
-        here = {name: classes for name, classes in parents.items() if folder(name) == place}
+        here = {name: classes for name, classes in parents.items() if name.startswith(f"{place}.")}
         for _ in here:  # as often as a chain of classes may be long
             family |= {c for classes in here.values() for c, bases in classes.items() if bases & family}
         # what several plug-ins have in common is abstract, and none itself
         concrete = {c for classes in here.values() for c, bases in classes.items() if "ABC" not in bases}
-        found |= {name for name, classes in here.items() if set(classes) & (family - contract) & concrete}
+        found |= {
+            name
+            for name, classes in here.items()
+            if folder(name) == place and set(classes) & (family - contract) & concrete
+        }
     return found
 
 
@@ -128,13 +157,13 @@ if TYPE_CHECKING:
 def f():
     from mlflow import log_metric
     class C:
-        import facebench.bench.cli
+        import facebench.bench.cli.main
 try:
     from datasets import Dataset
 except ImportError:
     pass
 """
-    known = {"methods.noise", "methods.base", "datasets.base", "bench.cli"}
+    known = {"methods.noise", "methods.base", "datasets.base", "bench.cli.main"}
     seen = {(i.target, i.ours, i.relative, i.at_import) for i in imports("methods.new", source, known)}
     assert seen == {
         ("torch", False, False, True),
@@ -144,7 +173,7 @@ except ImportError:
         ("methods.noise", True, True, True),
         ("pandas", False, False, False),
         ("mlflow", False, False, False),
-        ("bench.cli", True, False, False),
+        ("bench.cli.main", True, False, False),
         ("datasets", True, False, True),
     }
     with pytest.raises(AssertionError, match="leaves the package"):
@@ -201,19 +230,50 @@ def test_plugins_do_not_import_each_other() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("place", ["bench.attacks", "bench.metrics"])
-def test_attacks_and_metrics_know_nothing_else_of_bench(place: str) -> None:
+def room(name: str) -> str:
+    """The room a module is in, as `ROOMS` names it: the longest that fits."""
+    top, _, rest = name.partition(".")
+    fitting = [r for floor in ROOMS[top] for r in floor if rest == r or rest.startswith(f"{r}.") or not r]
+    assert fitting, f"{name}: no room of {top} is called so"
+    return max(fitting, key=len)
+
+
+def floor(name: str) -> int:
+    rooms = ROOMS[name.partition(".")[0]]
+    return next(number for number, floor in enumerate(rooms) if room(name) in floor)
+
+
+def test_rooms_import_only_rooms_of_lower_floors() -> None:
     wrong = [
-        f"{name}:{i.line} imports {i.target}"
+        f"{name}:{i.line} imports {i.target}: {room(name)} -> {room(i.target)}"
         for name, found in IMPORTS.items()
-        if folder(name) == place
         for i in found
         if i.ours
-        and i.target.split(".")[0] == "bench"
-        and folder(i.target) != place
-        and (place, i.target) not in SHARED
+        and i.target in FILES
+        and i.target.split(".")[0] == name.split(".")[0]
+        and room(i.target) != room(name)
+        and floor(i.target) >= floor(name)
     ]
     assert not wrong
+
+
+def test_no_room_is_too_large_to_look_over() -> None:
+    machinery = Counter(
+        room_of for name in FILES if name not in plugins() for room_of in [(name.split(".")[0], room(name))]
+    )
+    assert not {place: n for place, n in machinery.items() if n > MOST_FILES}
+
+
+@pytest.mark.parametrize("place", [*CONTRACTS])
+def test_a_folder_of_plugins_holds_its_contract_and_plugins(place: str) -> None:
+    here = {name for name in FILES if folder(name) == place}
+    assert here - plugins() == {f"{place}.base"}
+
+
+def test_every_file_is_in_a_room_of_its_own_folder() -> None:
+    drawn = {f"{top}.{r}".rstrip(".") for top, floors in ROOMS.items() for rooms in floors for r in rooms}
+    there = {folder(name) for name in FILES} | {name for name in FILES if folder(name) == "bench"}
+    assert there <= drawn | {"bench"}
 
 
 @pytest.mark.parametrize("library", SOLE_USERS)
@@ -228,7 +288,7 @@ def test_only_the_networks_know_timm() -> None:
 
 
 def test_the_way_to_the_command_line_is_light() -> None:
-    way, heavy = ["bench.cli"], []
+    way, heavy = ["bench.cli.main"], []
     for name in way:
         for i in IMPORTS[name]:
             if i.at_import and i.ours and i.target in FILES and i.target not in way:

@@ -57,13 +57,13 @@ def test_every_data_file_is_shipped() -> None:
 
 def test_the_installed_package_is_this_tree_with_its_data() -> None:
     root = resources.files("facebench")
-    for name in ("py.typed", "bench/recipes/quick.yaml", "datasets/cards/synthetic.yaml"):
+    for name in ("py.typed", "bench/plan/recipes/quick.yaml", "datasets/cards/synthetic.yaml"):
         assert root.joinpath(name).read_bytes() == (ROOT / name).read_bytes()
 
 
 def test_both_commands_are_one_program() -> None:
     scripts = metadata.entry_points(group="console_scripts")
-    assert {scripts[name].value for name in ("bench", "facebench")} == {"facebench.bench.cli:main"}
+    assert {scripts[name].value for name in ("bench", "facebench")} == {"facebench.bench.cli.main:main"}
 
 
 def test_every_requirement_is_pinned_in_the_lock_within_its_bounds() -> None:

@@ -26,7 +26,7 @@ def test_the_probe_sees_what_is_loaded() -> None:
 def test_help_loads_nothing_heavy() -> None:
     for arguments in (["--help"], ["run", "--help"]):
         code = f"""
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 try:
     status = main({arguments})
 except SystemExit as end:
@@ -38,7 +38,7 @@ assert not status, status
 
 def test_contracts_and_records_load_nothing_heavy() -> None:
     code = """
-import facebench.datasets.base, facebench.methods.base, facebench.reports.record
+import facebench.datasets.base, facebench.methods.base, facebench.reports.result.record
 import facebench.bench.attacks.base, facebench.bench.metrics.base
 """
     assert loaded_after(code) == []

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 from facebench.datasets.base import Faces
-from facebench.facemae.masking import random_mask
-from facebench.facemae.randomness import stream
+from facebench.facemae.patches import random_mask
+from facebench.facemae.runtime.randomness import stream
 from facebench.methods.base import FaceByFace, Publish
 from facebench.methods.dppix import DPPix
 from facebench.methods.facemae import FaceMAE

@@ -14,11 +14,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ...reports.record import Curve, Score
-from .alignment_maps import Candidate, Kind, candidates
-from .base import Attack, Embeddings, Evidence, Paired
-from .choice import Way, choose, divide, keep, told_with
-from .search import RankList, See, View, judge, search
+from ...reports.result.record import Curve, Score
+from ..biometrics.embeddings import Embeddings
+from .adaptive.maps import Candidate, Kind, candidates
+from .adaptive.selection import Way, choose, divide, keep, told_with
+from .base import Attack, Evidence, Paired
+from .leakage.search import RankList, See, View, judge, search
 
 
 class Alignment(Attack):

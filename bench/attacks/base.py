@@ -7,18 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ...datasets.base import Faces, Progress, silent
-from ...reports.record import KNOWLEDGE, Curve, Score
-from .embedding import AttackError, Embeddings
+from ...reports.result.record import KNOWLEDGE, Curve, Score
+from ..biometrics.embeddings import AttackError, Embeddings
 
 if TYPE_CHECKING:
     import torch
+
+__all__ = ["Again", "Attack", "AttackError", "Embed", "Embeddings", "Evidence", "NotApplicableError", "Paired"]
+"""What a plug-in needs, two of them from below."""
 
 
 class NotApplicableError(AttackError):

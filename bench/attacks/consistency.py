@@ -14,12 +14,13 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from ...reports.files import why
-from ...reports.intervals import clustered
-from ...reports.record import Curve, Measure, Score
-from .base import Attack, AttackError, Embeddings, Evidence
-from .checks import SOURCED, synthetic
-from .matching import draw, genuine_pairs, threshold
+from ...reports.result.files import why
+from ...reports.result.record import Curve, Measure, Score
+from ...reports.statistics.intervals import clustered
+from ..biometrics.embeddings import AttackError, Embeddings
+from ..biometrics.matching import draw, genuine_pairs, threshold
+from .base import Attack, Evidence
+from .leakage.validation import SOURCED, synthetic
 
 KEPT = "pairs.npz"
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ...datasets.base import silent
-from ...reports.record import Curve, Score
-from .base import Attack, Embeddings, Evidence, Paired
-from .choice import AS_IT_IS, beside_judge, choose, divide, keep, told_with
-from .embedding import embed_by
-from .search import RankList, View, search
+from ...reports.result.record import Curve, Score
+from ..biometrics.embeddings import Embeddings, embed_by
+from .adaptive.selection import AS_IT_IS, beside_judge, choose, divide, keep, told_with
+from .base import Attack, Evidence, Paired
+from .leakage.search import RankList, View, search
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,10 +72,10 @@ class Distillation(Attack):
         import torch
         from torch.nn.functional import cosine_similarity
 
-        from ...datasets.loader import read
-        from ...facemae import embedder
-        from ...facemae.pixels import to_float
-        from .training import fit, mirror
+        from ...datasets.views.loader import read
+        from ...facemae.recognition import embedder
+        from ...facemae.runtime.pixels import to_float
+        from .adaptive.training import fit, mirror
 
         images, _ = read(teachers.private_faces)
         wanted = torch.from_numpy(teachers.original.vectors[teachers.source]).to(evidence.device)

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.base import silent
-from ...reports.files import why
-from ...reports.record import Curve, Score
-from . import kept, other_photo
-from .base import Attack, AttackError, Embed, Embeddings, Evidence, NotApplicableError, Paired
-from .choice import remembered
-from .leakage import Found
-from .search import RankList, See, View, judge, ranked, search, told, with_another
+from ...reports.result.files import why
+from ...reports.result.record import Curve, Score
+from ..biometrics.embeddings import AttackError, Embeddings
+from .adaptive.selection import remembered
+from .base import Attack, Embed, Evidence, NotApplicableError, Paired
+from .leakage import arrays, other_photo
+from .leakage.leak_at_k import Found
+from .leakage.search import RankList, See, View, judge, ranked, search, told, with_another
 
 ALONE = "judges.json"
 TOGETHER = "together.npz"
@@ -57,7 +58,7 @@ class Ensemble(Attack):
             return View(_summed([view.probes for view in seen]), _summed([view.gallery for view in seen]))
 
         found = [search(evidence, together, out)]
-        kept.write(found[0], out / TOGETHER)
+        arrays.write(found[0], out / TOGETHER)
         quiet, released = replace(evidence, progress=silent), evidence.released
 
         def alone_by(views: list[See], asked: NDArray[np.int64], *, leave_out_source: bool) -> list[Found]:
@@ -86,7 +87,7 @@ class Ensemble(Attack):
             raise AttackError(
                 f"{out / ALONE}: expected what the attack kept, cannot read it ({why(error)}); run with --force attack"
             ) from error
-        scores, curves = told(out, self.k, name, searched=kept.read(Found, out / TOGETHER))
+        scores, curves = told(out, self.k, name, searched=arrays.read(Found, out / TOGETHER))
         note = "found by any recognizer, or by all together"
         return [
             score.model_copy(update={"detail": {**score.detail, **alone, "most_of_one": most}, "note": note})

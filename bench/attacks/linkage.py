@@ -15,10 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...reports.record import Curve, Score
+from ...reports.result.record import Curve, Score
 from .base import Attack, Evidence, Paired
-from .checks import searchable
-from .search import RankList, View, search, told
+from .leakage.search import RankList, View, search, told
+from .leakage.validation import searchable
 
 _WORDS = (
     ("leak@", "linked@"),

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...datasets.base import Faces
-from ...reports.intervals import clustered
-from ...reports.record import Curve, Measure, Score
-from . import kept, two_groups
-from .base import Attack, Embeddings, Evidence
-from .checks import failed
-from .matching import ERRORS
+from ...reports.result.record import Curve, Measure, Score
+from ...reports.statistics import two_samples
+from ...reports.statistics.intervals import clustered
+from ..biometrics.embeddings import Embeddings, failed
+from ..biometrics.matching import ERRORS
+from .base import Attack, Evidence
+from .leakage import arrays
 
 RATES = (1e-2, 1e-3)
 """False positive rates at which members are told from others."""
@@ -60,9 +61,9 @@ class Membership(Attack):
         if evidence.source is not None:
             rows = self._drawn(len(evidence.original.identity), evidence.seed)
             members = Embeddings(evidence.original.vectors[rows], evidence.original.identity[rows])
-            kept.write(_asked(members, others, evidence), out / "release.npz")
+            arrays.write(_asked(members, others, evidence), out / "release.npz")
         members = self._candidates(evidence.generator_faces, evidence)
-        kept.write(_asked(members, others, evidence), out / "training.npz")
+        arrays.write(_asked(members, others, evidence), out / "training.npz")
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
         """The true positive rate at false positive rates of 1 % and 0.1 %, and the area under the curve.
@@ -73,11 +74,11 @@ class Membership(Attack):
         found: list[Score] = []
         for question in ("release", "training"):
             if (out / f"{question}.npz").exists() or question == "training":
-                found += _scores(kept.read(Candidates, out / f"{question}.npz"), question, name)
+                found += _scores(arrays.read(Candidates, out / f"{question}.npz"), question, name)
         return found, []
 
     def _candidates(self, faces: Faces, evidence: Evidence) -> Embeddings:
-        from ...datasets.subset import Subset
+        from ...datasets.views.subset import Subset
 
         if not len(faces):
             return Embeddings(np.empty((0, evidence.private.vectors.shape[1]), np.float32), np.empty(0, np.int64))
@@ -103,7 +104,7 @@ class Candidates:
 
 
 def _asked(members: Embeddings, others: Embeddings, evidence: Evidence) -> Candidates:
-    from .nearest import nearest
+    from ..biometrics.nearest import nearest
 
     released = evidence.private
     seen = nearest(members, released), nearest(others, released)
@@ -186,7 +187,7 @@ def _score(
     value = float(values.mean())
     # for members alone first, which reaches as far as Wilson's where few of them are found
     bounds = clustered(values, found.person)
-    both = two_groups.interval(
+    both = two_samples.interval(
         lambda mine, theirs: float(np.average(statistic.values(theirs), weights=mine)),
         found.person, found.other, seed=found.seed,
     )  # fmt: skip

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...datasets.base import Faces
-from ...reports.record import Curve, Score
-from . import resemblance
-from .base import Attack, Embeddings, Evidence
-from .checks import SOURCED, failed, synthetic
-from .matching import draw, match_rate, people_matched, threshold
+from ...reports.result.record import Curve, Score
+from ..biometrics.embeddings import Embeddings, failed
+from ..biometrics.matching import draw, match_rate, people_matched, threshold
+from .base import Attack, Evidence
+from .leakage import memorised
+from .leakage.validation import SOURCED, synthetic
 
 
 class Memorisation(Attack):
@@ -78,7 +79,7 @@ class Memorisation(Attack):
         (generator, generator_by), (holdout, holdout_by) = (
             people_matched(evidence.private, seen[role], above) for role in ("G", "H")
         )
-        resemblance.Matches(
+        memorised.Matches(
             generator=generator,
             holdout=holdout,
             generator_by=generator_by,
@@ -105,9 +106,9 @@ class Memorisation(Attack):
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        found = resemblance.read(out)
-        curve = resemblance.by_gallery_size(found, name)
-        return [resemblance.memorised(found, name)], [curve] if curve else []
+        found = memorised.read(out)
+        curve = memorised.by_gallery_size(found, name)
+        return [memorised.memorised(found, name)], [curve] if curve else []
 
     def _each(self, *roles: Faces) -> int:
         """Faces to draw of one person: as many as the typical person of every role has, while all people fit in."""
@@ -123,7 +124,7 @@ def _embedded(
     Raises:
         AttackError: embeddings that are no unit vectors.
     """
-    from ...datasets.subset import Subset
+    from ...datasets.views.subset import Subset
 
     width, done, total = evidence.private.vectors.shape[1], 0, sum(map(len, chosen.values()))
     seen = {role: Embeddings(np.empty((0, width), np.float32), np.empty(0, np.int64)) for role in roles}

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from ...reports.record import Curve, Score
+from ...reports.result.record import Curve, Score
 from .base import Attack, Evidence
-from .search import RankList, judge, search, told
+from .leakage.search import RankList, judge, search, told
 
 
 class OtherImage(Attack):

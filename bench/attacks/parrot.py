@@ -14,10 +14,11 @@ from typing import ClassVar
 import numpy as np
 
 from ...datasets.base import silent
-from ...reports.record import Curve, Score
-from .base import Attack, Embed, Embeddings, Evidence, Paired
-from .choice import AS_IT_IS, WEIGHTS, Way, beside_judge, choose, divide, keep, mixed, remembered, told_with
-from .search import RankList, View, search
+from ...reports.result.record import Curve, Score
+from ..biometrics.embeddings import Embeddings
+from .adaptive.selection import AS_IT_IS, WEIGHTS, Way, beside_judge, choose, divide, keep, mixed, remembered, told_with
+from .base import Attack, Embed, Evidence, Paired
+from .leakage.search import RankList, View, search
 
 
 class Parrot(Attack):
@@ -65,7 +66,7 @@ class Parrot(Attack):
 
 def _recognizer(teachers: Paired, evidence: Evidence) -> Embed:
     """Private and original faces of one person are of one class."""
-    from ...datasets.joined import Joined
+    from ...datasets.views.joined import Joined
 
     return evidence.learn(Joined(teachers.private_faces, teachers.original_faces), evidence.progress)
 

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...methods.release_order import release_order
-from ...reports.intervals import clustered
-from ...reports.record import Curve, Measure, Score
-from . import kept
-from .base import Attack, AttackError, Evidence, NotApplicableError
-from .traces import NO_GUESS, Files, guesses, is_plain
+from ...methods.parts.release_order import release_order
+from ...reports.result.record import Curve, Measure, Score
+from ...reports.statistics.intervals import clustered
+from ..biometrics.embeddings import AttackError
+from .base import Attack, Evidence, NotApplicableError
+from .leakage import arrays
+from .leakage.traces import NO_GUESS, Files, guesses, is_plain
 
 if TYPE_CHECKING:
     from ...datasets.base import Faces, Progress
@@ -114,7 +115,7 @@ class Replay(Attack):
             else:
                 hits[name] = (guess == source).astype(np.float32)
         hits[RECOMPUTED] = self._made_again(evidence)[order]
-        kept.write(
+        arrays.write(
             Replayed(
                 channels=np.array(list(hits)),
                 photo=np.stack(list(hits.values())),
@@ -162,7 +163,7 @@ class Replay(Attack):
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        found = kept.read(Replayed, out / FILE)
+        found = arrays.read(Replayed, out / FILE)
         rates: dict[str, float | None] = {}
         for channel, hit in zip(found.channels.tolist(), found.photo, strict=True):
             tried = ~np.isnan(hit)

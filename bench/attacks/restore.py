@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from ...datasets.base import Faces, silent
-from ...reports.record import Curve, Score
-from .base import Attack, Embeddings, Evidence, Paired
-from .choice import AS_IT_IS, beside_judge, choose, divide, keep, told_with
-from .search import RankList, View, search
+from ...reports.result.record import Curve, Score
+from ..biometrics.embeddings import Embeddings
+from .adaptive.selection import AS_IT_IS, beside_judge, choose, divide, keep, told_with
+from .base import Attack, Evidence, Paired
+from .leakage.search import RankList, View, search
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,7 +53,7 @@ class Restore(Attack):
                 diverged.
             AttackError: private faces have no source, or embeddings cannot be compared.
         """
-        from .restored import Restored, picture
+        from .adaptive.restored import Restored, picture
 
         known = divide(evidence.attacker(), evidence.seed)
         network = self._network(known.teachers, evidence)
@@ -80,10 +81,10 @@ class Restore(Attack):
         import torch
         from torch.nn.functional import l1_loss
 
-        from ...datasets.loader import read
-        from ...facemae.pixels import to_float
-        from ...facemae.unet import UNet
-        from .training import fit, mirror
+        from ...datasets.views.loader import read
+        from ...facemae.runtime.pixels import to_float
+        from .adaptive.training import fit, mirror
+        from .adaptive.unet import UNet
 
         private, (original, _) = read(teachers.private_faces)[0], read(teachers.original_faces)
         source = torch.from_numpy(teachers.source)

@@ -11,11 +11,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...reports.intervals import wilson
-from ...reports.record import Curve, Measure, Score
-from .base import Metric, PairScores
-from .folds import FOLDS, fold_of, of_one_kind
-from .roc import MetricError, checked
+from ...reports.result.record import Curve, Measure, Score
+from ...reports.statistics.intervals import wilson
+from ..biometrics.folds import FOLDS, fold_of, of_one_kind
+from ..biometrics.roc import MetricError, PairScores, checked
+from .base import Metric
 
 STEP = 0.01
 THRESHOLDS = np.arange(0, 4, STEP)

@@ -13,10 +13,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...reports.intervals import wilson
-from ...reports.record import Curve, Interval, Measure, Score
-from .base import Metric, PairScores
-from .roc import checked, separated
+from ...reports.result.record import Curve, Interval, Measure, Score
+from ...reports.statistics.intervals import wilson
+from ..biometrics.roc import PairScores, checked, separated
+from .base import Metric
 
 LEVEL = 0.95
 

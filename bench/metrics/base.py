@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from ...reports.record import Curve, Score
-from .roc import PairScores
+from ...reports.result.record import Curve, Score
+from ..biometrics.roc import PairScores
 
 
 class Metric(BaseModel, ABC):

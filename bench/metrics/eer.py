@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...reports.intervals import wilson
-from ...reports.record import Curve, Measure, Score
-from .base import Metric, PairScores
-from .roc import checked, curve, equal_error, roc
+from ...reports.result.record import Curve, Measure, Score
+from ...reports.statistics.intervals import wilson
+from ..biometrics.roc import PairScores, checked, curve, equal_error, roc
+from .base import Metric
 
 MEASURE = Measure(
     name="eer",

@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from ...reports.intervals import wilson
-from ...reports.record import Curve, Interval, Measure, Score
-from .base import Metric, PairScores
-from .roc import checked, separated, thresholds
+from ...reports.result.record import Curve, Interval, Measure, Score
+from ...reports.statistics.intervals import wilson
+from ..biometrics.roc import PairScores, checked, separated, thresholds
+from .base import Metric
 
 WITH_THRESHOLD = "wilson, and of the threshold"
 ERRORS = 30

@@ -7,26 +7,26 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from facebench.bench import arithmetic, steps
-from facebench.bench.batches import cut_down
-from facebench.bench.cli import main
-from facebench.bench.compare import CompareError, compare
-from facebench.bench.config import Plan
-from facebench.bench.data import open_data
-from facebench.bench.layout import lay_out
-from facebench.bench.recomputed import own_content
-from facebench.bench.step import Step
-from facebench.bench.store import Store, StoreError
-from facebench.reports.parts import Released
-from facebench.reports.record import RunRecord, read
+from facebench.bench.audit.recompute import own_content
+from facebench.bench.cli.main import main
+from facebench.bench.compare.compare import CompareError, compare
+from facebench.bench.experiment import arithmetic, pipeline
+from facebench.bench.experiment.batches import cut_down
+from facebench.bench.experiment.build import lay_out
+from facebench.bench.experiment.stage import Step
+from facebench.bench.plan.data import open_data
+from facebench.bench.plan.plan import Plan
+from facebench.bench.store.store import Store, StoreError
+from facebench.reports.result.parts import Released
+from facebench.reports.result.record import RunRecord, read
 from made_up import record
 
 PLAN = Plan(synthetic={"people": 60, "images": 4, "pairs": 40}, method="facemae", attacks=("ignorant", "parrot"))
 TRAINED = {"teacher", "fit", "train", "judge", "attack/parrot"}
 
 
-def laid(store: Store, precision: str, monkeypatch: pytest.MonkeyPatch) -> steps.Steps:
-    monkeypatch.setattr(steps, "arithmetic", lambda device, store: precision)
+def laid(store: Store, precision: str, monkeypatch: pytest.MonkeyPatch) -> pipeline.Steps:
+    monkeypatch.setattr(pipeline, "arithmetic", lambda device, store: precision)
     return lay_out(PLAN, open_data(PLAN, store, root=store.root), store, device="cpu")
 
 
@@ -41,7 +41,7 @@ def test_only_another_arithmetic_than_float32_is_in_keys_and_in_all_that_follows
     assert keys[0].keys() == keys[1].keys()
     assert {name for name in keys[0] if keys[0][name] == keys[1][name]} == set()  # the judge is trained, too
     plain = PLAN.model_copy(update={"method": "original", "attacks": ("ignorant",)})
-    monkeypatch.setattr(steps, "arithmetic", lambda device, store: "bfloat16")
+    monkeypatch.setattr(pipeline, "arithmetic", lambda device, store: "bfloat16")
     release = lay_out(plain, open_data(plain, store, root=store.root), store, device="cpu").release
     assert "precision" not in str(release.inputs)  # nothing was trained for it
 
@@ -71,7 +71,7 @@ def test_stages_that_do_not_tell_are_taken_as_they_are(
 def test_the_answer_is_asked_once_and_kept_and_float32_needs_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facebench.facemae import precision
+    from facebench.facemae.runtime import precision
 
     store = Store(tmp_path / "runs")
     assert arithmetic.arithmetic("cpu", store) == "float32"
@@ -95,7 +95,7 @@ def test_the_recipe_of_a_run_in_another_arithmetic_is_another(tmp_path: Path, mo
     )
     found: list[RunRecord] = []
     for precision in ("float32", "bfloat16"):
-        monkeypatch.setattr(steps, "arithmetic", lambda device, store, precision=precision: precision)
+        monkeypatch.setattr(pipeline, "arithmetic", lambda device, store, precision=precision: precision)
         store = tmp_path / precision
         main(
             [

@@ -11,25 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from attacked import Shuffled, both_ways, embed, evidence, leak, roles
-from facebench.bench.attacks import alignment_maps
+from facebench.bench.attacks.adaptive import maps
+from facebench.bench.attacks.adaptive.selection import CHOSEN
 from facebench.bench.attacks.alignment import Alignment
 from facebench.bench.attacks.base import AttackError, Embeddings, NotApplicableError
-from facebench.bench.attacks.choice import CHOSEN
 from facebench.bench.attacks.ignorant import Ignorant
-from facebench.bench.checks import adaptive_bounds, interval_of_chance
-from facebench.bench.cli import main
-from facebench.bench.splits import Shares, members, split
+from facebench.bench.cli.main import main
+from facebench.bench.experiment.sanity import adaptive_bounds, interval_of_chance
+from facebench.bench.plan.roles import Shares, members, split
 from facebench.datasets.base import Faces
 from facebench.datasets.bin import write as write_bin
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
-from facebench.datasets.subset import Subset
 from facebench.datasets.synthetic import Synthetic
+from facebench.datasets.views.subset import Subset
 from facebench.methods.noise import Noise
 from facebench.methods.original import Original
-from facebench.reports import record as results
-from facebench.reports.intervals import wilson
-from facebench.reports.leaderboard import board
-from facebench.reports.marks import OTHER_PHOTO
+from facebench.reports.board.leaderboard import board
+from facebench.reports.board.marks import OTHER_PHOTO
+from facebench.reports.result import record as results
+from facebench.reports.statistics.intervals import wilson
 
 QUICK: Any = ("procrustes", "ridge")
 """Maps that are learned at once."""
@@ -117,8 +117,8 @@ def test_too_few_people_to_learn_from(tmp_path: Path) -> None:
 
 def test_a_row_of_zeros_has_no_direction() -> None:
     rows = np.array([[3, 4], [0, 0], [np.nan, 1]], np.float32)
-    assert np.array_equal(alignment_maps.unit(rows)[0], np.array([0.6, 0.8], np.float32))
-    assert np.isnan(alignment_maps.unit(rows)[1:]).all()
+    assert np.array_equal(maps.unit(rows)[0], np.array([0.6, 0.8], np.float32))
+    assert np.isnan(maps.unit(rows)[1:]).all()
 
 
 def test_what_was_kept_and_damaged_is_told(tmp_path: Path) -> None:

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attacked import Inverted, Shuffled, both_ways, embed, evidence, roles
-from facebench.bench.attacks import other_photo
-from facebench.bench.attacks.base import Embeddings, NotApplicableError, Paired, untold
-from facebench.bench.attacks.choice import (
+from facebench.bench.attacks.adaptive.selection import (  # fmt: skip
     AS_IT_IS,
     SHARE,
     Way,
@@ -20,9 +18,11 @@ from facebench.bench.attacks.choice import (
     keep,
     mixed,
     told_with,
-)  # fmt: skip
-from facebench.bench.attacks.search import See, View, judge, search
-from facebench.datasets.subset import Nobody, Subset
+)
+from facebench.bench.attacks.base import Embeddings, NotApplicableError, Paired, untold
+from facebench.bench.attacks.leakage import other_photo
+from facebench.bench.attacks.leakage.search import See, View, judge, search
+from facebench.datasets.views.subset import Nobody, Subset
 from facebench.methods.original import Original
 
 

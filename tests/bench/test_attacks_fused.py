@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attacked import evidence, scores
-from facebench.bench.attacks import fused
 from facebench.bench.attacks.base import AttackError, Embeddings
 from facebench.bench.attacks.ignorant import Ignorant
+from facebench.bench.attacks.leakage import fused
 from facebench.bench.attacks.linkage import Linkage
 from facebench.bench.attacks.other_image import OtherImage
 from facebench.methods.noise import Noise

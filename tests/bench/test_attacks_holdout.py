@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attacked import Inverted, Shuffled, both_ways, evidence, roles
-from facebench.bench.attacks import alignment, control, kept, leakage, openset
+from facebench.bench.attacks import alignment
 from facebench.bench.attacks.alignment import Alignment
 from facebench.bench.attacks.base import Embeddings, Evidence, Paired
 from facebench.bench.attacks.ignorant import Ignorant
-from facebench.bench.attacks.nearest import nearest
-from facebench.bench.attacks.search import See, View, judge, search
-from facebench.datasets.subset import of_people
+from facebench.bench.attacks.leakage import arrays, control, leak_at_k, open_set
+from facebench.bench.attacks.leakage.search import See, View, judge, search
+from facebench.bench.biometrics.nearest import nearest
+from facebench.datasets.views.subset import of_people
 from facebench.methods.base import Method
 
 METHODS: dict[str, Method] = {"inverted": Inverted(), "shuffled": Shuffled()}
@@ -35,17 +36,17 @@ def held(name: str) -> Evidence:
 
 def strangers(out: Path) -> np.ndarray:
     """What an attack kept of its search for people who have no mate."""
-    return kept.read(openset.Strangers, out / openset.KEPT).similarity
+    return arrays.read(open_set.Strangers, out / open_set.KEPT).similarity
 
 
 def compared(out: Path) -> control.Control:
     """What an attack kept of its control."""
-    return kept.read(control.Control, out / control.KEPT)
+    return arrays.read(control.Control, out / control.KEPT)
 
 
 def expected(probes: Embeddings, standins: Embeddings, out: Path) -> control.Control:
     """The control of an attack, with some hold-out faces in place of the true people."""
-    return control.compare(probes, standins, leakage.read(out))
+    return control.compare(probes, standins, leak_at_k.read(out))
 
 
 def alike(one: control.Control, other: control.Control) -> bool:
@@ -74,7 +75,7 @@ def test_the_aligning_attacker_sees_holdout_people_through_its_map(
 ) -> None:
     chosen: list[See] = []
 
-    def watched(evidence: Evidence, see: See, out: Path, *, other_photos: See | None = None) -> leakage.Found:
+    def watched(evidence: Evidence, see: See, out: Path, *, other_photos: See | None = None) -> leak_at_k.Found:
         chosen.append(see)
         return search(evidence, see, out, other_photos=other_photos)
 

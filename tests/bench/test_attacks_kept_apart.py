@@ -12,20 +12,22 @@ import numpy as np
 import pytest
 import torch
 from attacked import SIDE, Inverted, both_ways, embed, evidence, roles
-from facebench.bench import recognizer
-from facebench.bench.attacks import alignment, alignment_maps, distillation, parrot, restore, training
+from facebench.bench.attacks import alignment, distillation, parrot, restore
+from facebench.bench.attacks.adaptive import maps, training
 from facebench.bench.attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableError, Paired
-from facebench.bench.attacks.search import See
-from facebench.bench.config import ALL_ATTACKS, Plan
-from facebench.bench.data import open_data
-from facebench.bench.evidence import again, gather, pack
-from facebench.bench.layout import lay_out
+from facebench.bench.attacks.leakage.search import See
+from facebench.bench.experiment.build import lay_out
+from facebench.bench.experiment.evidence import again, gather, pack
+from facebench.bench.plan.data import open_data
+from facebench.bench.plan.plan import ALL_ATTACKS, Plan
 from facebench.bench.plugins import load
-from facebench.bench.store import Store
-from facebench.datasets import loader
+from facebench.bench.recognition import recognizer
+from facebench.bench.store.store import Store
 from facebench.datasets.base import Faces, Progress, silent
-from facebench.datasets.subset import of_people
 from facebench.datasets.synthetic import Synthetic
+from facebench.datasets.views import loader
+from facebench.datasets.views.subset import of_people
+from facebench.facemae.runtime.errors import TrainingError
 
 LEARNING: dict[str, Attack] = {
     "alignment": alignment.Alignment(maps=("procrustes", "ridge")),
@@ -108,7 +110,7 @@ LOCKED = Paired(**{entry.name: Locked() for entry in fields(Paired)})
 def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learned]:
     """Watches what attacks learn; the release is not searched."""
     told = Learned()
-    read, fit, candidates = loader.read, training.fit, alignment_maps.candidates
+    read, fit, candidates = loader.read, training.fit, maps.candidates
 
     def read_watched(faces: Faces, *, progress: Progress = silent) -> tuple[torch.Tensor, np.ndarray]:
         images, labels = read(faces, progress=progress)
@@ -121,8 +123,8 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learned]:
         told.arrays += [weights.numpy().copy() for weights in network.state_dict().values()]
         return network
 
-    def learn_watched(candidate: alignment_maps.Candidate) -> alignment_maps.Candidate:
-        def learn(private: np.ndarray, original: np.ndarray) -> alignment_maps.Map:
+    def learn_watched(candidate: maps.Candidate) -> maps.Candidate:
+        def learn(private: np.ndarray, original: np.ndarray) -> maps.Map:
             told.rows += [private, original]
             move = candidate.learn(private, original)
             told.arrays += [private, original, move(seen("H").private.vectors)]
@@ -225,7 +227,7 @@ def test_an_attacker_of_a_run_holds_each_role_in_its_place(tmp_path: Path, monke
     def train(faces: Faces, out: Path, how: Any, **more: Any) -> None:
         taught.append(faces)
         assert how == plan.judge  # by which the key of the attack's stage is made
-        raise recognizer.TrainingError("it was only asked")
+        raise TrainingError("it was only asked")
 
     monkeypatch.setattr(recognizer, "train", train)
     with pytest.raises(NotApplicableError, match="it was only asked"):

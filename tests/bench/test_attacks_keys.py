@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from facebench.bench.attacks.base import Attack
-from facebench.bench.config import Plan
-from facebench.bench.data import Data, open_data
-from facebench.bench.layout import lay_out
+from facebench.bench.experiment.build import lay_out
+from facebench.bench.plan.data import Data, open_data
+from facebench.bench.plan.plan import Plan
 from facebench.bench.plugins import load
-from facebench.bench.store import Store
-from facebench.reports.leaderboard import board
+from facebench.bench.store.store import Store
+from facebench.reports.board.leaderboard import board
 from made_up import record
 
 LEARNING = {"alignment", "parrot", "distillation", "restore"}

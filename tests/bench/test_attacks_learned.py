@@ -13,12 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from attacked import CPU, Inverted, Shuffled, embed, evidence, leak, roles, scores
+from facebench.bench.attacks.adaptive.selection import CHOSEN  # fmt: skip
 from facebench.bench.attacks.base import AttackError, Embed, Embeddings, NotApplicableError
-from facebench.bench.attacks.choice import (
-    CHOSEN,
-)  # fmt: skip
 from facebench.bench.attacks.distillation import Distillation
-from facebench.bench.attacks.embedding import embed_all
 from facebench.bench.attacks.ensemble import Ensemble
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.attacks.linkage import Linkage
@@ -26,11 +23,12 @@ from facebench.bench.attacks.membership import Membership
 from facebench.bench.attacks.other_image import OtherImage
 from facebench.bench.attacks.parrot import Parrot
 from facebench.bench.attacks.restore import PICTURE, Restore
-from facebench.bench.checks import bounds, interval_of_chance
-from facebench.bench.judge import network_embed
-from facebench.bench.recognizer import WEIGHTS, Recognizer, train
+from facebench.bench.biometrics.embeddings import embed_all
+from facebench.bench.experiment.sanity import bounds, interval_of_chance
+from facebench.bench.recognition.judge import network_embed
+from facebench.bench.recognition.recognizer import WEIGHTS, Recognizer, train
 from facebench.datasets.base import Faces, silent
-from facebench.datasets.subset import Nobody
+from facebench.datasets.views.subset import Nobody
 from facebench.methods.base import Method
 from facebench.methods.noise import Noise
 from facebench.methods.original import Original

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.attacks import control, leakage, openset, pairs
 from facebench.bench.attacks.base import AttackError, Embeddings
-from facebench.bench.attacks.dsys import d_sys, null
-from facebench.bench.attacks.leakage import Found, shuffled
-from facebench.bench.attacks.openset import Strangers
-from facebench.bench.attacks.retrieval import TIE, ranks
-from facebench.reports.intervals import clustered, wilson
-from facebench.reports.marks import BY_PERSON
-from facebench.reports.record import Score
+from facebench.bench.attacks.leakage import control, leak_at_k, open_set, pairs
+from facebench.bench.attacks.leakage.leak_at_k import Found, shuffled
+from facebench.bench.attacks.leakage.open_set import Strangers
+from facebench.bench.biometrics.d_sys import d_sys, null
+from facebench.bench.biometrics.ranks import TIE, ranks
+from facebench.reports.board.marks import BY_PERSON
+from facebench.reports.result.record import Score
+from facebench.reports.statistics.intervals import clustered, wilson
 from scipy.stats import mannwhitneyu, norm
 
 
@@ -73,7 +73,7 @@ def test_open_set_search_on_an_example_worked_by_hand(tmp_path: Path) -> None:
     Strangers(np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, np.nan], np.float32)).write(tmp_path)
     # first and above; first and not above; above and not first; failed
     searched = found([1, 1, 2, 101], [0.85, 0.8, 0.95, np.nan])
-    one, ten = openset.scores(tmp_path, searched, "it")
+    one, ten = open_set.scores(tmp_path, searched, "it")
     assert ten.value == 0.25
     assert ten.detail["threshold"] == pytest.approx(0.8)
     assert "rule of 30" in ten.note
@@ -83,7 +83,7 @@ def test_open_set_search_on_an_example_worked_by_hand(tmp_path: Path) -> None:
 
 def test_open_set_search_without_hold_out_people(tmp_path: Path) -> None:
     control.absent(tmp_path, "not measured: nobody")
-    for score in openset.scores(tmp_path, found([1], [0.9]), "it") + control.scores(tmp_path, found([1], [0.9]), "it"):
+    for score in open_set.scores(tmp_path, found([1], [0.9]), "it") + control.scores(tmp_path, found([1], [0.9]), "it"):
         assert score.value is None
         assert score.note == "not measured: nobody"
 
@@ -145,7 +145,7 @@ def test_luck_is_no_residual_where_some_people_have_many_photos() -> None:
     probes = faces(counts)
     searched = ranks(probes, gallery, np.arange(len(gallery.identity)))
     lost = np.zeros(len(probes.identity), np.bool_)
-    luck = leakage.found_by(searched, probes.identity, lost, lost, seed=0)
+    luck = leak_at_k.found_by(searched, probes.identity, lost, lost, seed=0)
     compared = control.compare(probes, holdout, luck)
     chance = (luck.mates / luck.gallery).mean()
     assert compared.chance == pytest.approx(chance)
@@ -260,7 +260,7 @@ def test_swapped_labels_tell_luck_from_leakage() -> None:
 
 
 def test_damaged_files_are_told(tmp_path: Path) -> None:
-    for module in (control, openset, pairs):
+    for module in (control, open_set, pairs):
         (tmp_path / module.KEPT).write_bytes(b"PK\x03\x04 broken")
         with pytest.raises(AttackError, match="run with --force attack"):
             module.scores(tmp_path, found([1], [0.9]), "it")
@@ -334,7 +334,7 @@ def test_the_residual_of_noise_holds_zero(shared: float, photos: int, tmp_path: 
         noise = unit(shared * rng.normal(0, 1, 16) + rng.normal(0, 1, (len(gallery.identity), 16)))
         lost = np.zeros(len(noise), np.bool_)
         probes = Embeddings(noise, gallery.identity)
-        luck = leakage.found_by(ranks(probes, gallery, np.arange(len(noise))), gallery.identity, lost, lost, seed=0)
+        luck = leak_at_k.found_by(ranks(probes, gallery, np.arange(len(noise))), gallery.identity, lost, lost, seed=0)
         control.compare(probes, holdout, luck).write(tmp_path)
         (score,) = control.scores(tmp_path, luck, "it")
         held += score.intervals[0].low <= 0 <= score.intervals[0].high
@@ -350,14 +350,14 @@ def test_what_is_found_of_people_is_no_residual_of_noise(tmp_path: Path) -> None
 
 def test_the_mean_over_people_weighs_people_alike() -> None:
     person = [0] * 8 + [1, 2]
-    (score,) = [one for one in leakage.measures(
+    (score,) = [one for one in leak_at_k.measures(
         found([1] * 8 + [2, 2], [0.9] * 10, person=person, best=np.arange(10), linked=np.zeros(10)), [1], "it",
         image=False)[0] if one.measure.name == BY_PERSON]  # fmt: skip
     assert score.value == pytest.approx(1 / 3)
     assert score.n == 3
     assert (score.detail["found_once"], score.detail["faces"], score.detail["most_faces"]) == (
         pytest.approx(1 / 3), 10, 8)  # fmt: skip
-    assert leakage.hits(found([1], [1.0]), BY_PERSON) is None  # no share of probes
+    assert leak_at_k.hits(found([1], [1.0]), BY_PERSON) is None  # no share of probes
 
 
 @pytest.mark.parametrize("name", ["eer", "auc", "tar@far=0.01"])
@@ -392,7 +392,7 @@ def test_the_rate_of_detection_is_covered_with_the_threshold_that_strangers_set(
     for _ in range(draws):
         Strangers(rng.normal(0, 1, 300).astype(np.float32)).write(tmp_path)
         own = rng.normal(2, 1, 900)
-        _, score = openset.scores(tmp_path, found([1] * 900, own.tolist()), "it")
+        _, score = open_set.scores(tmp_path, found([1] * 900, own.tolist()), "it")
         (interval,) = score.intervals
         held += interval.low <= truth <= interval.high
         without = wilson(round((score.value or 0) * 900), 900)

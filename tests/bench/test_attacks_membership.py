@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.attacks import kept, two_groups
+from facebench.bench.attacks.leakage import arrays
 from facebench.bench.attacks.membership import Candidates, Membership
-from facebench.reports.record import Score
-from facebench.reports.sanity import findings
+from facebench.bench.audit.consistency import findings
+from facebench.reports.result.record import Score
+from facebench.reports.statistics import two_samples
 from made_up import record
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
@@ -21,7 +22,7 @@ def told(
     """The scores of the question about training, by name; so many photos of a person come one after the other."""
     person, other = (np.arange(len(seen)) // photos for seen, photos in zip((members, others), each, strict=True))
     found = Candidates(members.astype(np.float32), person, others.astype(np.float32), other, 0)
-    kept.write(found, folder / "training.npz")
+    arrays.write(found, folder / "training.npz")
     scores, _ = Membership().scores(folder, "membership")
     assert not findings(record().model_copy(update={"scores": tuple(scores)}))
     return {score.measure.name.removesuffix(" training"): score for score in scores}
@@ -48,8 +49,8 @@ def test_a_photo_drawn_several_times_counts_as_often(monkeypatch: pytest.MonkeyP
         asked.append(statistic(*times))
         return interval(statistic, first, second, seed=seed)
 
-    interval = two_groups.interval
-    monkeypatch.setattr(two_groups, "interval", once)
+    interval = two_samples.interval
+    monkeypatch.setattr(two_samples, "interval", once)
     told(tmp_path, members, others)
     mine, theirs = (np.repeat(s.astype(np.float32), t) for s, t in zip((members, others), times, strict=True))
     allowed = int(0.01 * len(theirs))
@@ -66,7 +67,7 @@ def test_the_interval_covers_the_truth_where_people_of_both_groups_differ(tmp_pa
         )
         found = told(tmp_path, members, others, (5, 5))
         auc, tpr = found["membership auc"].intervals[0], found["tpr@fpr=0.01"].intervals[0]
-        assert auc.kind == two_groups.KIND
+        assert auc.kind == two_samples.KIND
         area += auc.low <= 0.5 <= auc.high
         rate += tpr.low <= 0.01 <= tpr.high
     assert area / draws >= 0.88  # 0.77 with members alone resampled, 0.63 with photos
@@ -79,7 +80,7 @@ def test_members_who_are_all_one_person_have_an_interval(tmp_path: Path) -> None
     area = found["membership auc"]
     assert area.value is not None
     assert area.intervals[0].low <= area.value <= area.intervals[0].high
-    assert area.intervals[0].kind == two_groups.KIND
+    assert area.intervals[0].kind == two_samples.KIND
 
 
 def test_members_who_are_of_another_kind_than_the_others_are_told(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from facebench.bench.attacks.base import Attack, AttackError, Embeddings, Evidence
 from facebench.bench.attacks.consistency import Consistency
-from facebench.bench.attacks.matching import draw, genuine_pairs, match_rate, people_matched, threshold
 from facebench.bench.attacks.memorisation import Memorisation
-from facebench.bench.metrics.base import PairScores
+from facebench.bench.biometrics.matching import draw, genuine_pairs, match_rate, people_matched, threshold
+from facebench.bench.biometrics.roc import PairScores
 from facebench.bench.metrics.tar import Tar
-from facebench.reports.record import Curve, Score
+from facebench.reports.result.record import Curve, Score
 from numpy.typing import NDArray
 
 

@@ -11,8 +11,8 @@ import torch
 from attacked import evidence, leak, roles
 from facebench.bench.attacks.alignment import Alignment
 from facebench.bench.attacks.base import Embeddings
-from facebench.bench.attacks.embedding import embed_all
 from facebench.bench.attacks.ignorant import Ignorant
+from facebench.bench.biometrics.embeddings import embed_all
 from facebench.datasets.base import Faces
 from facebench.methods.base import Method
 from facebench.methods.blur import Blur

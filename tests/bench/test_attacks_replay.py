@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from attacked import CPU, evidence, roles, scores
 from facebench.bench.attacks.base import NotApplicableError
+from facebench.bench.attacks.leakage.traces import NO_GUESS, Files, guesses, header, is_plain
 from facebench.bench.attacks.replay import Replay
-from facebench.bench.attacks.traces import NO_GUESS, Files, guesses, header, is_plain
-from facebench.bench.checks import LUCK, replay_bounds
-from facebench.datasets import codec
+from facebench.bench.experiment.sanity import LUCK, replay_bounds
+from facebench.datasets.files import codec
 from facebench.methods.base import Fit
 from facebench.methods.blur import Blur
 from facebench.methods.dppix import DPPix
@@ -22,8 +22,8 @@ from facebench.methods.ksame import KSame
 from facebench.methods.masking import Masking
 from facebench.methods.noise import Noise
 from facebench.methods.original import Original
+from facebench.methods.parts.release_order import release_order
 from facebench.methods.pixelate import Pixelate
-from facebench.methods.release_order import release_order
 from undone import PublicDPPix, PublicFaceMAE, PublicMasking, PublicNoise
 
 SECRET = [Masking(), Masking(fill="noise"), Noise(), Noise(kind="gaussian"), DPPix()]
@@ -110,7 +110,7 @@ def test_luck_names_fewer_photos_than_the_bound_allows() -> None:
 
 def _some(given: Any, rows: np.ndarray) -> Any:
     from facebench.bench.attacks.base import Embeddings
-    from facebench.datasets.subset import Subset
+    from facebench.datasets.views.subset import Subset
 
     def some(seen: Embeddings) -> Embeddings:
         return Embeddings(seen.vectors[rows], seen.identity[rows])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.bench.attacks import resemblance
+from facebench.bench.attacks.leakage import memorised
 
 
 def matches(generator: Any, holdout: Any, people: tuple[int, int], person: Any = None, **more: Any) -> Any:
@@ -20,11 +20,11 @@ def matches(generator: Any, holdout: Any, people: tuple[int, int], person: Any =
         "fmr": 1e-3, "impostor_pairs": 40_000, "unseen_fmr": 1e-3, "seed": 0, "note": "",
         **more,
     }  # fmt: skip
-    return resemblance.Matches(**given)
+    return memorised.Matches(**given)
 
 
 def test_of_unequal_galleries_the_share_is_the_mean_over_all_of_the_smaller_size() -> None:
-    generator, holdout = resemblance.shares(matches([0, 1, 2, 6], [0, 1, 3, 2], (6, 3)), 3)
+    generator, holdout = memorised.shares(matches([0, 1, 2, 6], [0, 1, 3, 2], (6, 3)), 3)
     expected = [np.mean([min(drawn) < m for drawn in itertools.combinations(range(6), 3)]) for m in (0, 1, 2, 6)]
     assert generator == pytest.approx(expected)
     assert holdout.tolist() == [0, 1, 1, 1]
@@ -32,7 +32,7 @@ def test_of_unequal_galleries_the_share_is_the_mean_over_all_of_the_smaller_size
 
 def test_memorisation_by_hand() -> None:
     # 4 faces of 2 people; G and H of 2 people each, so no gallery is drawn: 3 match in G, 1 in H
-    score = resemblance.memorised(matches([1, 2, 1, 0], [0, 0, 1, 0], (2, 2), person=[0, 0, 1, 1]), "t")
+    score = memorised.memorised(matches([1, 2, 1, 0], [0, 0, 1, 0], (2, 2), person=[0, 0, 1, 1]), "t")
     assert score.value == pytest.approx(3 / 4 - 1 / 4)
     assert (score.measure.name, score.measure.side, score.measure.better) == ("memorised", "privacy", "lower")
     assert score.measure.headline
@@ -44,10 +44,10 @@ def test_memorisation_by_hand() -> None:
 
 
 def test_a_negative_difference_is_told_as_it_is() -> None:
-    score = resemblance.memorised(matches([0, 0, 0, 1], [1, 1, 0, 1], (3, 3)), "t")
+    score = memorised.memorised(matches([0, 0, 0, 1], [1, 1, 0, 1], (3, 3)), "t")
     assert score.value == -0.5
     assert score.intervals[0].low == -1
-    nothing = resemblance.memorised(matches([0] * 50, [0] * 50, (3, 3)), "t")
+    nothing = memorised.memorised(matches([0] * 50, [0] * 50, (3, 3)), "t")
     assert nothing.value == 0
     (interval,) = nothing.intervals  # every resample would be the same
     # Wilson's bound for 0 of 50 is z^2 / (50 + z^2), on both sides
@@ -64,8 +64,8 @@ def test_the_interval_knows_that_other_people_may_have_been_held_out() -> None:
     held = rng.random((q, people)) < np.where(np.arange(people) < 3, 0.1, 0.0)  # three whom many faces resemble
     holdout = held.sum(axis=1)
     given = {"generator": np.zeros(q, int), "holdout": holdout, "people": (60, 60)}
-    plain = resemblance.memorised(matches(**given), "t")
-    aware = resemblance.memorised(matches(**given, holdout_by=held.sum(axis=0)), "t")
+    plain = memorised.memorised(matches(**given), "t")
+    aware = memorised.memorised(matches(**given, holdout_by=held.sum(axis=0)), "t")
     assert plain.value == aware.value == pytest.approx(-(holdout > 0).mean())
     # of sixty others each would be as typical with the same probability
     draws = -(1 - 0.9 ** rng.binomial(people, 3 / people, 2000))
@@ -77,7 +77,7 @@ def test_the_interval_knows_that_other_people_may_have_been_held_out() -> None:
 
 
 def test_a_control_too_small_to_show_a_copier_is_told() -> None:
-    few = resemblance.memorised(matches([1] * 5, [0] * 5, (100, 10)), "t")
+    few = memorised.memorised(matches([1] * 5, [0] * 5, (100, 10)), "t")
     assert few.detail["copier"] == 0.1
     assert "would be told as 10%; hold out more people" in few.note
-    assert resemblance.memorised(matches([1] * 5, [0] * 5, (20, 10)), "t").note == ""
+    assert memorised.memorised(matches([1] * 5, [0] * 5, (20, 10)), "t").note == ""

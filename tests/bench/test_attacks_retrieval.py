@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.bench.attacks import retrieval
 from facebench.bench.attacks.base import AttackError, Embeddings
-from facebench.bench.attacks.retrieval import KEPT, LEAST_MEMORY, TIE, Ranks, ranks
+from facebench.bench.biometrics import ranks as retrieval
+from facebench.bench.biometrics.ranks import KEPT, LEAST_MEMORY, TIE, Ranks, ranks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -276,7 +276,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from facebench.bench.attacks.base import Embeddings
-from facebench.bench.attacks.retrieval import ranks
+from facebench.bench.biometrics.ranks import ranks
 
 def peak():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from facebench.bench.attacks.ignorant import Ignorant
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.bench.metrics.accuracy import Accuracy
-from facebench.reports import record as results
-from facebench.reports import thirdparty
+from facebench.reports.result import record as results
+from facebench.reports.result import thirdparty
 from made_up import attack, record
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "records"
@@ -275,7 +275,7 @@ def test_compact_is_for_tables(board: Callable[..., str]) -> None:
 
 def test_the_kept_scores_are_what_is_verified(store: Path, verify: Callable[..., str]) -> None:
     """The stage itself made anew with other similarities: its digests hold, its numbers do not."""
-    from facebench.bench.store import file_digest
+    from facebench.bench.store.store import file_digest
 
     (path,) = (store / "stages" / "verify" / "lfw_like").rglob("scores.npz")
     with np.load(path) as kept:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets.bin import write as write_bin
 from facebench.datasets.recordio import RecordIOWriter
 from facebench.datasets.synthetic import Synthetic
-from facebench.reports import record as results
+from facebench.reports.result import record as results
 
 TINY = """
 recognizer: {architecture: small, dim: 32, steps: 3, batch: 8}

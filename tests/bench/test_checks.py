@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from facebench.bench.checks import (
+from facebench.bench.experiment.sanity import (
     adaptive_bounds,
     bounds,
     control_bounds,
     interval_of_chance,
     judge_on_clear_pairs,
 )
-from facebench.reports.marks import OTHER_PHOTO
-from facebench.reports.record import Interval, Measure, Score
+from facebench.reports.board.marks import OTHER_PHOTO
+from facebench.reports.result.record import Interval, Measure, Score
 from scipy.stats import binom
 
 

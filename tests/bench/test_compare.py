@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench import compare as comparing
-from facebench.bench import verify
-from facebench.bench.cli import main
-from facebench.bench.compare import CompareError, compare
+from facebench.bench.biometrics.roc import PairScores
+from facebench.bench.cli.main import main
+from facebench.bench.compare import compare as comparing
+from facebench.bench.compare.compare import CompareError, compare
+from facebench.bench.compare.trials import CHOSEN
 from facebench.bench.metrics.accuracy import Accuracy, answered
-from facebench.bench.metrics.base import PairScores
-from facebench.bench.samples import CHOSEN
-from facebench.reports import record as results
-from facebench.reports.record import Check, RunRecord, StageTrace
+from facebench.bench.recognition import verification
+from facebench.reports.result import record as results
+from facebench.reports.result.record import Check, RunRecord, StageTrace
 from made_up import LEAK, record
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
@@ -57,7 +57,7 @@ def _scored(method: str, similarity: np.ndarray, same: np.ndarray, store: Path, 
     key = hashlib.sha256(f"{method} {seed}".encode()).hexdigest()[:16]
     folder = store / "stages" / "verify" / "lfw" / key
     folder.mkdir(parents=True)
-    np.savez(folder / verify.SCORES, similarity=similarity, same=same)
+    np.savez(folder / verification.SCORES, similarity=similarity, same=same)
     score, _ = Accuracy()(PairScores(similarity, same), "lfw")
     stages = (StageTrace(name="verify/lfw", key=key, seconds=1, cached=False),)
     return record(method, seed=seed, scores=(score,), stages=stages, name=f"r-{method}-{seed}", **more)
@@ -106,7 +106,7 @@ def test_the_numbers_are_those_of_the_kept_trials_and_of_statsmodels(store: Path
 
 def _answers(store: Path, of: RunRecord, on: str) -> np.ndarray:
     key = next(stage.key for stage in of.stages if stage.name == f"verify/{on}")
-    return answered(verify.read(store / "stages" / "verify" / on / key))
+    return answered(verification.read(store / "stages" / "verify" / on / key))
 
 
 def test_one_method_can_be_compared_with_another_alone(store: Path, capsys) -> None:

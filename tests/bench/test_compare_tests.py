@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.bench import difference, paired
-from facebench.bench.holm import holm
-from facebench.bench.samples import Trials
-from facebench.reports.compared import newcombe, reach
-from facebench.reports.intervals import wilson
-from facebench.reports.record import Measure, Score
+from facebench.bench.compare import difference, paired_tests
+from facebench.bench.compare.trials import Trials
+from facebench.reports.result.record import Measure, Score
+from facebench.reports.statistics.differences import newcombe, reach
+from facebench.reports.statistics.holm import holm
+from facebench.reports.statistics.intervals import wilson
 from made_up import ACCURACY, LEAK
 from scipy.stats import norm, t
 from statsmodels.stats.contingency_tables import mcnemar
@@ -77,14 +77,14 @@ def test_probes_are_compared_by_people_with_a_p_value_that_ends_where_the_interv
     second = random.random(1600) < 0.3
     first = second | (np.isin(person, np.arange(0, 80, 8)) & (random.random(1600) < 0.6))
     found = _probes(first, second, person)
-    means = paired.resampled(first.astype(float) - second, person)
+    means = paired_tests.resampled(first.astype(float) - second, person)
     assert found.p < 0.01
     assert 0 < found.low < found.value < found.high
     assert found.how == "bootstrap over 80 people"
     # moved until its interval ends at zero, the p-value is what the interval lacks to one
-    assert paired.two_sided(means - found.low, 80) == pytest.approx(0.05, abs=0.01)  # means are steps
-    assert paired.two_sided(means - 10, 10**9) == pytest.approx(2 / 10_001)
-    assert paired.two_sided(means - 10, 80) > paired.two_sided(means - 10, 800) > 2 / 10_001
+    assert paired_tests.two_sided(means - found.low, 80) == pytest.approx(0.05, abs=0.01)  # means are steps
+    assert paired_tests.two_sided(means - 10, 10**9) == pytest.approx(2 / 10_001)
+    assert paired_tests.two_sided(means - 10, 80) > paired_tests.two_sided(means - 10, 800) > 2 / 10_001
     assert _probes(second, second, person).p == 1
 
 
@@ -105,9 +105,9 @@ def test_the_expanded_interval_of_normal_means_is_students() -> None:
     means = norm.ppf((np.arange(200_000) + 0.5) / 200_000) * spread + values.mean()
     for level in (0.95, 0.99):
         expected = t.interval(level, 24, values.mean(), values.std(ddof=1) / 5)
-        assert paired.percentiles(means, 25, level) == pytest.approx(expected, abs=1e-3 * spread)
+        assert paired_tests.percentiles(means, 25, level) == pytest.approx(expected, abs=1e-3 * spread)
     low, _ = t.interval(0.9, 24, values.mean(), values.std(ddof=1) / 5)
-    assert paired.two_sided(means - low, 25) == pytest.approx(0.1, rel=1e-3)
+    assert paired_tests.two_sided(means - low, 25) == pytest.approx(0.1, rel=1e-3)
 
 
 def test_few_people_raise_no_more_false_alarms_than_they_say() -> None:
@@ -116,8 +116,8 @@ def test_few_people_raise_no_more_false_alarms_than_they_say() -> None:
     told, plain = np.empty(draws), np.empty(draws)
     for draw in range(draws):  # people differ in whether the one method or the other hides them better
         difference = np.repeat(random.normal(0, 0.3, people), 5) + random.normal(0, 0.3, 5 * people)
-        told[draw] = paired.bootstrap(difference, person).p
-        plain[draw] = paired.two_sided(paired.resampled(difference, person), 10**9)
+        told[draw] = paired_tests.bootstrap(difference, person).p
+        plain[draw] = paired_tests.two_sided(paired_tests.resampled(difference, person), 10**9)
     assert (told < 0.05).mean() <= 0.055 < (plain < 0.05).mean()
     assert (told < 0.01).mean() <= 0.014 < (plain < 0.01).mean()
 
@@ -144,7 +144,7 @@ def test_where_every_probe_differs_alike_the_interval_is_not_a_point() -> None:
     found = _probes(np.ones(100, bool), np.zeros(100, bool), person)
     assert found.value == 1
     assert found.low < 0.97
-    assert found.p == paired.two_sided(np.ones(paired.RESAMPLES), 25)
+    assert found.p == paired_tests.two_sided(np.ones(paired_tests.RESAMPLES), 25)
     both = over_seeds([found, found])
     assert (both.value, both.p) == (1, found.p)
 

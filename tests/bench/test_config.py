@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from facebench.bench.config import ConfigError, Plan, plan, recipes
+from facebench.bench.plan.plan import ConfigError, Plan, plan, recipes
 from facebench.datasets.base import DataError
 
 

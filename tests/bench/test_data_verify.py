@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets.bin import write
-from facebench.datasets.check_pairs import one_kind
+from facebench.datasets.catalog.check_pairs import one_kind
 from facebench.datasets.recordio import RecordIOWriter
 from facebench.datasets.synthetic import Synthetic
 

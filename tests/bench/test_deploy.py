@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from facebench.bench.cli import main
-from facebench.bench.job import Job
-from facebench.bench.secret import of_release
-from facebench.datasets import codec
+from facebench.bench.cli.main import main
+from facebench.bench.release.job import Job
+from facebench.bench.release.secret import of_release
 from facebench.datasets.base import Faces
+from facebench.datasets.files import codec
 from facebench.datasets.folder import Folder
 from facebench.datasets.recordio import RecordIO
 from facebench.datasets.synthetic import Synthetic

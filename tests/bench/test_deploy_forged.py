@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
 from facebench.datasets.synthetic import Synthetic
 from numpy.typing import NDArray

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench import outfile
-from facebench.bench.cli import main
-from facebench.bench.workplace import Workplace
+from facebench.bench.cli.main import main
+from facebench.bench.release.workspace import Workplace
+from facebench.methods.parts.owner_only import owner_only
 
 COMMAND = ["privatize", "synthetic", "set", "--method", "masking", "--workers", "1", "--shard-size", "20", "-q"]
 SIZE = ["--set", "synthetic.people=10", "synthetic.images=4"]
@@ -32,11 +32,11 @@ def mode(path: Path | int) -> int:
 @pytest.mark.usefixtures("umask")
 def test_a_private_file_is_its_owners_alone_also_where_one_was_there(tmp_path: Path) -> None:
     path = tmp_path / "links"
-    with outfile.private(path) as file:
+    with owner_only(path) as file:
         assert mode(file.fileno()) == 0o600
         file.write(b"long")
     path.chmod(0o644)
-    with outfile.private(path) as file:
+    with owner_only(path) as file:
         assert mode(file.fileno()) == 0o600
         file.write(b"new")
     assert (path.read_bytes(), mode(path)) == (b"new", 0o600)

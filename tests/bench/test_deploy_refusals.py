@@ -15,15 +15,15 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.bench.plugins import spell
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
 from facebench.datasets.synthetic import Synthetic
-from facebench.methods import fitted as fitted_file
 from facebench.methods.base import Fit
 from facebench.methods.facemae import FaceMAE
 from facebench.methods.masking import Masking
-from facebench.reports import record as results
+from facebench.methods.parts import fitted_file
+from facebench.reports.result import record as results
 from made_up import record
 from safetensors.numpy import save_file
 

@@ -13,15 +13,16 @@ from typing import Any
 import facebench
 import pytest
 import torch
-from facebench.bench import audit, cli
-from facebench.bench.cli import main
-from facebench.bench.outofmemory import OutOfMemory, lacks_memory, of_stage
-from facebench.bench.recognizer import Recognizer
-from facebench.bench.recomputed import from_store
-from facebench.bench.store import Store, StoreError
-from facebench.bench.trouble import explained
+from facebench.bench.audit import audit
+from facebench.bench.audit.recompute import from_store
+from facebench.bench.cli import main as cli
+from facebench.bench.cli.main import main
+from facebench.bench.recognition.recognizer import Recognizer
+from facebench.bench.store.out_of_memory import OutOfMemory, lacks_memory, of_stage
+from facebench.bench.store.store import Store, StoreError
+from facebench.bench.store.system_errors import explained
 from facebench.methods.base import Method
-from facebench.reports import record as results
+from facebench.reports.result import record as results
 from made_up import record
 from pydantic import BaseModel, ValidationError
 

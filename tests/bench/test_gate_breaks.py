@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench import recognizer
-from facebench.bench.cli import main
-from facebench.bench.judge import Judge
+from facebench.bench.cli.main import main
+from facebench.bench.recognition import recognizer
+from facebench.bench.recognition.judge import Judge
 
 RECIPE = """
 synthetic: {{people: {people}, images: {images}, pairs: {pairs}}}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from facebench.bench.cli import main
-from facebench.reports import record as results
-from facebench.reports.record import Check, RunRecord, Unreliable, sealed
+from facebench.bench.cli.main import main
+from facebench.reports.result import record as results
+from facebench.reports.result.record import Check, RunRecord, Unreliable, sealed
 from made_up import record
 
 Gate = Callable[..., tuple[int, dict]]

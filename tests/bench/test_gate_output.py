@@ -8,12 +8,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from facebench.bench import gate_ci, gate_output
-from facebench.bench.cli import main
-from facebench.bench.gate import Outcome
-from facebench.bench.verdicts import Finding
-from facebench.reports import record as results
-from facebench.reports.record import Check
+from facebench.bench.cli.main import main
+from facebench.bench.gate import ci, output
+from facebench.bench.gate.gate import Outcome
+from facebench.bench.gate.verdict import Finding
+from facebench.bench.terminal import text
+from facebench.reports.result import record as results
+from facebench.reports.result.record import Check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import record
@@ -45,7 +46,7 @@ def _outcome(words: str) -> Outcome:
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_no_line_of_the_table_is_a_command_or_steers_the_terminal(words: str) -> None:
-    shown = gate_output.table(_outcome(words))
+    shown = output.table(_outcome(words))
     for line in shown.splitlines():
         assert not line.strip().startswith("::")
         assert "##[" not in line
@@ -55,7 +56,7 @@ def test_no_line_of_the_table_is_a_command_or_steers_the_terminal(words: str) ->
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_junit_stays_well_formed_and_counts_right(words: str) -> None:
-    text = gate_ci.junit(_outcome(words))
+    text = ci.junit(_outcome(words))
     root = ElementTree.fromstring(text.encode())
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("3", "1", "1")
     assert [len(root.findall(f".//{tag}")) for tag in ("testcase", "failure", "error")] == [3, 1, 1]
@@ -64,7 +65,7 @@ def test_junit_stays_well_formed_and_counts_right(words: str) -> None:
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_an_annotation_is_one_command_and_says_its_text(words: str) -> None:
-    commands = list(gate_ci.commands(_outcome(words)))
+    commands = list(ci.commands(_outcome(words)))
     assert len(commands) == 4
     for command in commands:
         assert command.isprintable()
@@ -74,17 +75,17 @@ def test_an_annotation_is_one_command_and_says_its_text(words: str) -> None:
 
 
 def test_the_runners_own_escapes_are_used() -> None:
-    command = gate_ci.annotation("error", "a:b,c%\n", "50 % of a:b,\r\nc")
+    command = ci.annotation("error", "a:b,c%\n", "50 % of a:b,\r\nc")
     assert command == "::error title=a%3Ab%2Cc%25%0A::50 %25 of a:b,%0D%0Ac"
 
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_markdown_keeps_its_table_and_lets_no_markup_through(words: str) -> None:
-    lines = gate_output.markdown(_outcome(words)).splitlines()
+    lines = output.markdown(_outcome(words)).splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert len(rows) == 5
     for line in rows:
-        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == len(gate_output.COLUMNS) + 1
+        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == len(output.COLUMNS) + 1
     unescaped = re.sub(r"\\.", "", "\n".join(rows[2:]))
     assert not set("<>[]`*@:_") & set(unescaped)
 
@@ -92,7 +93,7 @@ def test_markdown_keeps_its_table_and_lets_no_markup_through(words: str) -> None
 @settings(deadline=None, max_examples=30)
 @given(st.text(max_size=40))
 def test_tame_text_is_one_visible_line(words: str) -> None:
-    line = gate_output.tame(words)
+    line = text.tame(words)
     assert line.isprintable()
     assert "::" not in line
     assert "##[" not in line
@@ -100,7 +101,7 @@ def test_tame_text_is_one_visible_line(words: str) -> None:
 
 
 def test_words_that_are_harmless_stay_as_they_are() -> None:
-    assert gate_output.tame("leak@1 on other_image: 3 % [0, 1]") == "leak@1 on other_image: 3 % [0, 1]"
+    assert text.tame("leak@1 on other_image: 3 % [0, 1]") == "leak@1 on other_image: 3 % [0, 1]"
 
 
 def test_a_check_writes_all_its_outputs(

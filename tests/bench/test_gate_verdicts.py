@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench import paired, samples
-from facebench.bench.attacks.leakage import Found
-from facebench.bench.baseline import BaselineError, Gated, Kept
+from facebench.bench.attacks.leakage.leak_at_k import Found
+from facebench.bench.biometrics.folds import by_kind
+from facebench.bench.biometrics.roc import PairScores
+from facebench.bench.compare import paired_tests
+from facebench.bench.compare import trials as samples
+from facebench.bench.compare.trials import Trials
+from facebench.bench.gate import packing
+from facebench.bench.gate.baseline import BaselineError, Gated, Kept
+from facebench.bench.gate.verdict import judge
 from facebench.bench.metrics.accuracy import Accuracy, answered
-from facebench.bench.metrics.base import PairScores
-from facebench.bench.metrics.folds import by_kind
-from facebench.bench.samples import Trials
-from facebench.bench.verdicts import judge
-from facebench.reports.intervals import wilson
-from facebench.reports.record import Measure, RunRecord, Score, StageTrace
+from facebench.reports.result.record import Measure, RunRecord, Score, StageTrace
+from facebench.reports.statistics.intervals import wilson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import LEAK, record
@@ -30,7 +32,7 @@ KEY = "0123456789abcdef"
 @pytest.mark.parametrize(("lost", "won"), [(0, 0), (9, 1), (12, 12), (4, 20), (5, 20), (40, 13), (30, 26), (200, 100)])
 def test_mcnemars_test_is_that_of_statsmodels(lost: int, won: int) -> None:
     expected = mcnemar([[500, lost], [won, 300]], exact=lost + won < 25, correction=True).pvalue
-    found = paired.mcnemar(lost, won)
+    found = paired_tests.mcnemar(lost, won)
     assert f"p = {float(expected):.2g}" in found.says
     assert found.significant == (expected < 0.01)
 
@@ -38,11 +40,11 @@ def test_mcnemars_test_is_that_of_statsmodels(lost: int, won: int) -> None:
 def test_a_change_of_many_people_is_told_from_chance_and_one_of_few_is_not() -> None:
     person = np.repeat(np.arange(100), 6)
     many = np.where(person % 5 == 0, 1.0, 0.0)
-    assert paired.bootstrap(many, person).significant
-    assert paired.bootstrap(-many, person).significant
+    assert paired_tests.bootstrap(many, person).significant
+    assert paired_tests.bootstrap(-many, person).significant
     one = np.where(person == 7, 1.0, 0.0)  # six probes, but one person
-    assert not paired.bootstrap(one, person).significant
-    assert not paired.bootstrap(np.zeros(600), person).significant
+    assert not paired_tests.bootstrap(one, person).significant
+    assert not paired_tests.bootstrap(np.zeros(600), person).significant
 
 
 def test_the_bootstrap_is_wrong_about_once_in_a_hundred() -> None:
@@ -51,18 +53,18 @@ def test_the_bootstrap_is_wrong_about_once_in_a_hundred() -> None:
     for _ in range(50):  # both runs find people with the same chance, some people more easily than others
         before, now = (random.random((60, 4)) < random.beta(0.5, 2, (60, 1)) for _ in range(2))
         difference = now.astype(float).ravel() - before.astype(float).ravel()
-        alarms += paired.bootstrap(difference, person).significant
+        alarms += paired_tests.bootstrap(difference, person).significant
     assert alarms <= 4  # a half is expected; more than four come once in ten thousand
 
 
 def test_other_trials_other_people_or_too_few_are_not_paired() -> None:
     hit, person = np.ones(100, np.bool_), np.repeat(np.arange(25), 4)
-    assert paired.test(Trials(hit, person), Trials(hit, person)) is not None
-    assert paired.test(Trials(hit, person), Trials(hit, person[::-1])) is None
-    assert paired.test(Trials(hit, person), Trials(hit[1:], person[1:])) is None
-    assert paired.test(Trials(hit, person), Trials(hit, None)) is None
+    assert paired_tests.test(Trials(hit, person), Trials(hit, person)) is not None
+    assert paired_tests.test(Trials(hit, person), Trials(hit, person[::-1])) is None
+    assert paired_tests.test(Trials(hit, person), Trials(hit[1:], person[1:])) is None
+    assert paired_tests.test(Trials(hit, person), Trials(hit, None)) is None
     few = np.repeat(np.arange(10), 10)
-    assert paired.test(Trials(hit, few), Trials(hit, few)) is None
+    assert paired_tests.test(Trials(hit, few), Trials(hit, few)) is None
 
 
 def _kept(value: float, n: int = 1000, *, on: str = "lfw") -> Kept:
@@ -132,7 +134,7 @@ def test_other_seeds_are_judged_with_what_trainings_differ_by(before, now, verdi
 def test_the_means_of_seeds_are_compared_as_scipy_does() -> None:
     before, now = [0.80, 0.81, 0.79], [0.78, 0.795, 0.765, 0.77]
     p = ttest_ind_from_stats(np.mean(before), np.std(before, ddof=1), 3, np.mean(now), np.std(now, ddof=1), 4, False)[1]
-    told = paired.welch(before, now)
+    told = paired_tests.welch(before, now)
     assert told.says == f"Welch's test over 3 and 4 seeds, p = {p:.2g}"
     assert told.significant == (p < 0.01)
 
@@ -148,8 +150,8 @@ def test_a_measure_without_intervals_is_judged_by_its_tolerance() -> None:
 def test_trials_come_back_as_they_were_packed(found: list[tuple[bool, int]], with_people: bool) -> None:
     hit = np.array([h for h, _ in found])
     person = np.array([p for _, p in found], np.int64) if with_people else None
-    trials, people = samples.pack(Trials(hit, person))
-    back = samples.unpack(Kept(measure="m", on="o", value=float(hit.mean()), n=len(hit), trials=trials, people=people))
+    trials, people = packing.pack(Trials(hit, person))
+    back = packing.unpack(Kept(measure="m", on="o", value=float(hit.mean()), n=len(hit), trials=trials, people=people))
     assert np.array_equal(back.hit, hit)
     assert back.person is None if person is None else np.array_equal(back.person, person)
 
@@ -166,10 +168,10 @@ def test_trials_come_back_as_they_were_packed(found: list[tuple[bool, int]], wit
     ],
 )
 def test_trials_that_were_tampered_with_are_refused(change, told: str) -> None:
-    trials, _ = samples.pack(Trials(np.arange(200) < 100, None))
+    trials, _ = packing.pack(Trials(np.arange(200) < 100, None))
     kept = Kept(measure="m", on="o", value=0.5, n=200, trials=trials).model_copy(update=change)
     with pytest.raises(BaselineError, match=told):
-        samples.unpack(kept)
+        packing.unpack(kept)
 
 
 def test_packed_zeros_without_end_take_no_memory() -> None:
@@ -178,7 +180,7 @@ def test_packed_zeros_without_end_take_no_memory() -> None:
 
     bomb = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
     with pytest.raises(BaselineError, match="more"):
-        samples.unpack(Kept(measure="m", on="o", value=0.5, n=8, trials=bomb))
+        packing.unpack(Kept(measure="m", on="o", value=0.5, n=8, trials=bomb))
 
 
 def _verified(store: Path, similarity: np.ndarray, same: np.ndarray, key: str = KEY) -> tuple[RunRecord, Score]:

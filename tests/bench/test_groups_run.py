@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets.recordio import RecordIO
 from facebench.datasets.synthetic import Synthetic, SyntheticPairs
-from facebench.reports import record as results
-from facebench.reports.groups import NOT_TOLD
+from facebench.reports.board.subgroup_gaps import NOT_TOLD
+from facebench.reports.result import record as results
 
 PEOPLE, IMAGES, PAIRS = 60, 4, 60
 TINY = f"""
@@ -166,7 +166,7 @@ def test_a_table_about_people_in_parquet_and_people_it_does_not_tell_of(folder: 
 
 
 def test_a_table_of_a_folder_may_name_images_by_their_path(tmp_path: Path) -> None:
-    from facebench.bench.grouping import Tables, groupings
+    from facebench.bench.subgroups.assignment import Tables, groupings
     from facebench.datasets.folder import Folder
 
     faces = Synthetic(people=3, images=2).open()
@@ -182,7 +182,7 @@ def test_a_table_of_a_folder_may_name_images_by_their_path(tmp_path: Path) -> No
 
 
 def test_a_packs_people_are_named_by_their_label_however_it_is_padded(told: Path, tmp_path: Path) -> None:
-    from facebench.bench.grouping import Tables, groupings
+    from facebench.bench.subgroups.assignment import Tables, groupings
 
     (pack,) = {path.parent for path in told.rglob("stages/release/*/train.rec")}
     faces = RecordIO(root=pack).open()

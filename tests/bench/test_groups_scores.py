@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from facebench.bench.attacks import leakage
-from facebench.bench.group_scores import _accuracy, _Probes, leak_by_group, of_attack
-from facebench.bench.grouping import Column, Grouping
-from facebench.bench.metrics.base import PairScores
-from facebench.reports.groups import NOT_TOLD, compared, long_form, spreads, widest
-from facebench.reports.intervals import clustered, wilson
-from facebench.reports.record import Groups, GroupScore, GroupTable, Score
+from facebench.bench.attacks.leakage import leak_at_k
+from facebench.bench.biometrics.roc import PairScores
+from facebench.bench.subgroups.assignment import Column, Grouping
+from facebench.bench.subgroups.scores import _accuracy, _Probes, leak_by_group, of_attack
+from facebench.reports.board.subgroup_gaps import NOT_TOLD, compared, long_form, spreads, widest
+from facebench.reports.result.record import Groups, GroupScore, GroupTable, Score
+from facebench.reports.statistics.intervals import clustered, wilson
 from made_up import ACCURACY, record
 from numpy.typing import NDArray
 
@@ -21,10 +21,10 @@ EACH = 4
 DATASET = 1000
 
 
-def _found(person: NDArray[np.int64], hit: NDArray[np.bool_], *, left_out: bool = False) -> leakage.Found:
+def _found(person: NDArray[np.int64], hit: NDArray[np.bool_], *, left_out: bool = False) -> leak_at_k.Found:
     """What an attack keeps of probes that are found at rank 1 or at rank 5; the gallery has the same faces."""
     q, gallery = len(person), len(person) - left_out
-    return leakage.Found(
+    return leak_at_k.Found(
         image=np.full(q, 5),
         identity=np.where(hit, 1, 5),
         own=np.full(q, 0.5, np.float32),
@@ -55,7 +55,7 @@ def _scores(rates: dict[str, float], people: dict[str, int], *, left_out: bool =
     names = sorted(set(people) - {NOT_TOLD})
     code[image] = [names.index(name) if name in names else -1 for name in np.repeat(group, EACH)]
     found = _found(person, hit, left_out=left_out)
-    score = leakage.identity_leak(found, 1, "ignorant")
+    score = leak_at_k.identity_leak(found, 1, "ignorant")
     attacked = of_attack(found, score, _Probes(person, image, np.bincount(person)))
     assert attacked is not None
     return {one.group: one for one in leak_by_group(attacked, Column("tone", tuple(names), code), score)}
@@ -151,7 +151,7 @@ def test_the_widest_gap_of_several_attacks_is_told() -> None:
 def test_probes_of_people_with_a_mate_are_matched_to_their_originals() -> None:
     person = np.array([0, 0, 1, 2, 2])
     found = _found(person[[0, 1, 3, 4]], np.ones(4, np.bool_))
-    score = leakage.identity_leak(found, 1, "other_image")
+    score = leak_at_k.identity_leak(found, 1, "other_image")
     attacked = of_attack(found, score, _Probes(person, np.array([9, 8, 7, 6, 5]), np.bincount(person)))
     assert attacked is not None
     assert attacked.image.tolist() == [9, 8, 6, 5]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from facebench.bench import group_table
-from facebench.bench.group_table import GroupError
-from facebench.bench.grouping import Grouping, Tables, groupings
+from facebench.bench.subgroups import table as group_table
+from facebench.bench.subgroups.assignment import Grouping, Tables, groupings
+from facebench.bench.subgroups.table import GroupError
 from facebench.datasets.synthetic import Synthetic, SyntheticPairs
 
 FACES = Synthetic(people=6, images=5).open()

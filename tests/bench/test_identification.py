@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.config import plan
-from facebench.bench.identification import KEPT, identify, score
-from facebench.bench.verify import ScoresError
+from facebench.bench.audit.consistency import findings
+from facebench.bench.plan.plan import plan
+from facebench.bench.recognition.identification import KEPT, identify, score
+from facebench.bench.recognition.verification import ScoresError
 from facebench.datasets.base import Face, Faces
-from facebench.datasets.subset import Nobody
-from facebench.reports.intervals import FEW_HITS
-from facebench.reports.sanity import findings
+from facebench.datasets.views.subset import Nobody
+from facebench.reports.statistics.intervals import FEW_HITS
 from made_up import record
 
 
@@ -35,7 +35,7 @@ class Numbered:
         return Face(image, int(self.labels[index]))
 
     def encoded(self, index: int) -> bytes:
-        from facebench.datasets import codec
+        from facebench.datasets.files import codec
 
         return codec.encode(self[index].image)
 
@@ -83,7 +83,7 @@ def test_the_rate_is_that_of_comparing_every_probe_with_every_gallery_image(tmp_
         person = kept["person"]
     assert np.bincount(person).tolist() == [5] * 12  # one image of each is the gallery
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    from facebench.bench.attacks.matching import draw
+    from facebench.bench.biometrics.matching import draw
 
     gallery = draw(faces.labels, people=72, each=1, seed=(5, 20))
     probes = [n for n in range(72) if n not in gallery]

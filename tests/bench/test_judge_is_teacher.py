@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from facebench.bench import sameness
-from facebench.bench.config import ConfigError, Plan
-from facebench.bench.data import open_data
-from facebench.bench.judge import Judge
-from facebench.bench.layout import lay_out
-from facebench.bench.sameness import SAME, alike, likeness
-from facebench.bench.store import Store
+from facebench.bench.experiment.build import lay_out
+from facebench.bench.plan import sameness
+from facebench.bench.plan.data import open_data
+from facebench.bench.plan.plan import ConfigError, Plan
+from facebench.bench.plan.sameness import SAME, alike, likeness
+from facebench.bench.recognition.judge import Judge
+from facebench.bench.store.store import Store
 from facebench.datasets.base import Faces
-from facebench.datasets.subset import Nobody
 from facebench.datasets.synthetic import Synthetic
-from facebench.facemae import embedder
+from facebench.datasets.views.subset import Nobody
+from facebench.facemae.recognition import embedder
 
 Files = Callable[..., Path]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facebench.bench.learning import judged, learning
-from facebench.bench.recognizer import LOG, Recognizer, _rate, train
+from facebench.bench.recognition.learning import judged, learning
+from facebench.bench.recognition.recognizer import LOG, Recognizer, _rate, train
 from facebench.datasets.synthetic import Synthetic
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import facebench
 import pytest
-from facebench.reports.record import write
+from facebench.reports.result.record import write
 from made_up import record
 from onnx import TensorProto, helper
 from watched import Seen, watch
@@ -37,7 +37,7 @@ COMMANDS = [
 ]  # fmt: skip
 ALL = """
 import json, sys
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 
 if __name__ == "__main__":
     for command in json.loads(sys.argv[1]):
@@ -51,13 +51,13 @@ for name in facebench.SILENT:
 """
 JUDGE = """
 from pathlib import Path
-from facebench.facemae.onnx_embedder import OnnxEmbedder
+from facebench.facemae.onnx.embedder import OnnxEmbedder
 OnnxEmbedder(Path("judge.onnx"), "raw")
 """
 LATER = "import time; time.sleep(16)"
 """onnxruntime sends some eight seconds after it was loaded."""
 TRACKER = """
-from facebench.reports.tracking_client import connect, quietly
+from facebench.reports.tracking.client import connect, quietly
 with quietly():
     connect("sqlite:///mlflow.db").create_experiment("any")
 """

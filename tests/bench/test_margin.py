@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from facebench.bench.margin import ArcMargin, with_margin
+from facebench.facemae.recognition.margin import ArcMargin, with_margin
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.3, 0.5])

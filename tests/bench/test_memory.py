@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from facebench.bench import memory
-from facebench.bench.cli import main
-from facebench.bench.store import Store, StoreError
-from facebench.reports import record as results
+from facebench.bench.cli.main import main
+from facebench.bench.store import memory
+from facebench.bench.store.store import Store, StoreError
+from facebench.reports.result import record as results
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 BLOCK = 300

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from facebench.bench.biometrics.roc import MetricError, PairScores
 from facebench.bench.metrics.accuracy import THRESHOLDS, Accuracy, ten_fold
-from facebench.bench.metrics.base import PairScores
-from facebench.bench.metrics.roc import MetricError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

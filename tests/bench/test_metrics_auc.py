@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from facebench.bench.biometrics.roc import MetricError, PairScores
 from facebench.bench.metrics.auc import Auc, area
-from facebench.bench.metrics.base import Metric, PairScores
+from facebench.bench.metrics.base import Metric
 from facebench.bench.metrics.eer import Eer
-from facebench.bench.metrics.roc import MetricError
 from facebench.bench.metrics.tar import Tar
 from facebench.bench.plugins import build
-from facebench.reports.intervals import wilson
+from facebench.reports.statistics.intervals import wilson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, norm

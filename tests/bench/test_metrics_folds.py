@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facebench.bench import verify
+from facebench.bench.biometrics.folds import by_kind, in_blocks
+from facebench.bench.biometrics.roc import MetricError, PairScores
+from facebench.bench.compare.paired_tests import mcnemar
+from facebench.bench.compare.paired_tests import test as paired_test
+from facebench.bench.compare.trials import CHOSEN, Trials
 from facebench.bench.metrics.accuracy import THRESHOLDS, Accuracy, answered, ten_fold
-from facebench.bench.metrics.base import PairScores
-from facebench.bench.metrics.folds import by_kind, in_blocks
-from facebench.bench.metrics.roc import MetricError
-from facebench.bench.paired import mcnemar
-from facebench.bench.paired import test as paired_test
-from facebench.bench.samples import CHOSEN, Trials
+from facebench.bench.recognition import verification
 from facebench.datasets.base import Pairs
 from numpy.typing import NDArray
 from scipy.stats import binomtest
@@ -90,8 +89,8 @@ def made_up(same: NDArray[np.bool_], tmp_path: Path, order: NDArray[np.int64], *
     one, other = (torch.from_numpy(faces[order, side]) for side in (0, 1))
     out = tmp_path / str(abs(hash(order.tobytes())))
     out.mkdir()
-    verify.verify(embed, Pairs(one, other, same[order], **more), out)  # type: ignore[arg-type]
-    return verify.read(out)
+    verification.verify(embed, Pairs(one, other, same[order], **more), out)  # type: ignore[arg-type]
+    return verification.read(out)
 
 
 def test_the_order_of_pairs_that_are_scored_changes_no_number(tmp_path: Path) -> None:

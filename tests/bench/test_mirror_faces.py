@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from facebench.bench import grid
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
+from facebench.bench.experiment import faces_picture
 from facebench.datasets.synthetic import SyntheticFaces
-from facebench.reports.pictures import shows
+from facebench.reports.pictures.shows import shows
 
 TINY = """
 recognizer: {architecture: small, dim: 32, steps: 4, batch: 16}
@@ -133,6 +133,6 @@ def test_faces_count_as_drawn_only_where_nothing_real_can_come_in() -> None:
     def steps(*, synthetic: bool, **method: Any) -> Any:
         return SimpleNamespace(data=SimpleNamespace(synthetic=synthetic), method=SimpleNamespace(**method))
 
-    assert grid._drawn(steps(synthetic=True, ratio=0.5, init=None))
-    assert not grid._drawn(steps(synthetic=False, ratio=0.5))
-    assert not grid._drawn(steps(synthetic=True, path=Path("faces of another tool")))
+    assert faces_picture._drawn(steps(synthetic=True, ratio=0.5, init=None))
+    assert not faces_picture._drawn(steps(synthetic=False, ratio=0.5))
+    assert not faces_picture._drawn(steps(synthetic=True, path=Path("faces of another tool")))

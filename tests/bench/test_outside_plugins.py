@@ -22,8 +22,8 @@ METHOD = """
 """
 METRIC = """
     from facebench.bench.metrics.base import Metric
-    from facebench.reports.intervals import wilson
-    from facebench.reports.record import Measure, Score
+    from facebench.reports.statistics.intervals import wilson
+    from facebench.reports.result.record import Measure, Score
 
     class Agreement(Metric):
         '''Share of pairs on the right side of a fixed similarity. Source: this test.'''

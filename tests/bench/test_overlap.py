@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.cli import main
-from facebench.bench.config import ConfigError, plan
-from facebench.bench.data import open_data
-from facebench.bench.overlap import LARGEST, notes, spelled
-from facebench.bench.store import Store
+from facebench.bench.cli.main import main
+from facebench.bench.plan.data import open_data
+from facebench.bench.plan.overlap import LARGEST, notes, spelled
+from facebench.bench.plan.plan import ConfigError, plan
+from facebench.bench.store.store import Store
 from facebench.datasets.base import DataError
 from facebench.datasets.bin import write as write_bin
 from facebench.datasets.recordio import RecordIOWriter

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facebench.bench import verify
-from facebench.bench.attacks import embedding
-from facebench.bench.attacks.embedding import embed_all
-from facebench.bench.judge import Judge, JudgeError, network_embed
-from facebench.bench.recognizer import LOG, WEIGHTS, Recognizer, TrainingError, train
+from facebench.bench.biometrics import embeddings
+from facebench.bench.biometrics.embeddings import embed_all
+from facebench.bench.recognition import verification
+from facebench.bench.recognition.judge import Judge, JudgeError, network_embed
+from facebench.bench.recognition.recognizer import LOG, WEIGHTS, Recognizer, train
 from facebench.datasets.synthetic import Synthetic
+from facebench.facemae.runtime.errors import TrainingError
 
 CPU = torch.device("cpu")
 HOW = Recognizer(architecture="small", dim=32, steps=4, batch=8, lr=0.05)
@@ -69,7 +70,7 @@ def test_embedding_is_the_same_for_any_block_and_keeps_the_order(tmp_path: Path,
     train(faces, tmp_path, HOW, seed=0, device=CPU)
     embed = network_embed(tmp_path / WEIGHTS, device=CPU)
     whole = embed_all(embed, faces)
-    monkeypatch.setattr(embedding, "_BLOCK", 4)
+    monkeypatch.setattr(embeddings, "_BLOCK", 4)
     parts = embed_all(embed, faces)
     np.testing.assert_allclose(whole.vectors, parts.vectors, atol=1e-5)
     assert np.array_equal(whole.identity, faces.labels)
@@ -77,9 +78,9 @@ def test_embedding_is_the_same_for_any_block_and_keeps_the_order(tmp_path: Path,
 
 
 def test_damaged_scores_are_told(tmp_path: Path) -> None:
-    (tmp_path / verify.SCORES).write_bytes(b"PK\x03\x04 broken")
-    with pytest.raises(verify.ScoresError, match="--force verify"):
-        verify.read(tmp_path)
+    (tmp_path / verification.SCORES).write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(verification.ScoresError, match="--force verify"):
+        verification.read(tmp_path)
 
 
 def test_a_judge_must_declare_its_preprocessing(tmp_path: Path) -> None:

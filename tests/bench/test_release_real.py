@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets.recordio import RecordIO
-from facebench.datasets.subset import Subset
+from facebench.datasets.views.subset import Subset
 from facebench.methods.base import Publish
 from facebench.methods.dppix import DPPix
-from facebench.reports.intervals import wilson
+from facebench.reports.statistics.intervals import wilson
 from scipy.stats import poisson
 from undone import (
     PublicDPPix,

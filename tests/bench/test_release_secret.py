@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets.recordio import RecordIO
 from facebench.datasets.synthetic import Synthetic
-from facebench.facemae.masking import random_mask
-from facebench.facemae.randomness import key_of_seed
+from facebench.facemae.patches import random_mask
+from facebench.facemae.runtime.randomness import key_of_seed
 from facebench.methods.base import Publish
 from facebench.methods.dppix import DPPix
 from facebench.methods.masking import Masking
@@ -233,7 +233,7 @@ def test_equal_photos_are_not_equal_in_a_release(tmp_path: Path) -> None:
 
 
 def test_what_a_benchmark_made_says_that_it_is_not_for_publication(tmp_path: Path) -> None:
-    from facebench.bench.privatize import release
+    from facebench.methods.parts.private_pack import release
     from pyarrow import parquet
 
     faces = Synthetic(people=2, images=2).open()

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets.recordio import RecordIO
-from facebench.reports import record as results
+from facebench.reports.result import record as results
 
 TINY = """
 synthetic: {people: 60, images: 4, pairs: 40}
@@ -134,11 +134,11 @@ def test_the_same_again_makes_nothing_anew(finished: Path, recipe: Path, capsys:
 
 
 def test_the_mirror_has_one_parent_and_one_child_and_is_not_doubled(finished: Path) -> None:
-    from facebench.reports import tracking
+    from facebench.reports.tracking import mirror
 
     record = _record(finished / "runs")
     path = finished / "runs" / "records" / f"{record.name}.json"
-    tracking.mirror(record, uri=f"sqlite:///{finished / 'mlflow.db'}", record_path=path)
+    mirror.mirror(record, uri=f"sqlite:///{finished / 'mlflow.db'}", record_path=path)
     with sqlite3.connect(finished / "mlflow.db") as db:
         assert db.execute("select count(*) from runs").fetchone() == (2,)
         keys = {key for (key,) in db.execute("select distinct key from metrics")}

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.attacks.parrot import Parrot
-from facebench.bench.cli import main
-from facebench.bench.config import ALL_ATTACKS, Plan, plan
+from facebench.bench.cli.main import main
+from facebench.bench.plan.plan import ALL_ATTACKS, Plan, plan
 from facebench.methods.base import MethodError
-from facebench.reports import record as results
-from facebench.reports.marks import SEARCHES as SEARCHES_OF_THE_BOARD
+from facebench.reports.board.marks import SEARCHES as SEARCHES_OF_THE_BOARD
+from facebench.reports.result import record as results
 
 TINY = """
 synthetic: {people: 60, images: 3, pairs: 20}

@@ -9,9 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from facebench.bench.config import plan
-from facebench.reports import record as results
-from facebench.reports.leaderboard import board
+from facebench.bench.plan.plan import plan
+from facebench.reports.board.leaderboard import board
+from facebench.reports.result import record as results
 
 METHOD = """
     import numpy as np

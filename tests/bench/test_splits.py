@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facebench.bench.evidence import draw
-from facebench.bench.splits import ROLES, Shares, SplitError, members, role_digest, split
+from facebench.bench.experiment.evidence import draw
+from facebench.bench.plan.roles import ROLES, Shares, SplitError, members, role_digest, split
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError

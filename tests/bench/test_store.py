@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from facebench.bench.store import Store, StoreError
+from facebench.bench.store.store import Store, StoreError
 
 
 def _write(text: str, calls: list[str] | None = None):
@@ -98,7 +98,7 @@ def _child(script: str, *args: object, **more) -> subprocess.Popen[str]:
 _SLOW = """
     import sys, time
     from pathlib import Path
-    from facebench.bench.store import Store
+    from facebench.bench.store.store import Store
 
     def make(out):
         (out / "value.txt").write_text(sys.argv[2])
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     script = """
         import resource, signal, sys
         from pathlib import Path
-        from facebench.bench.store import Store, StoreError
+        from facebench.bench.store.store import Store, StoreError
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # writing beyond fails as on a full disk
@@ -243,7 +243,7 @@ def test_a_folder_is_made_anew_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_what_a_killed_write_left_beside_a_file_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
     from fcntl import LOCK_EX, flock
 
-    from facebench.reports.files import replace
+    from facebench.reports.result.files import replace
 
     left, busy, other = (tmp_path / name for name in (".a.json.1.part", ".a.json.2.part", ".b.json.3.part"))
     for path in (left, busy, other):

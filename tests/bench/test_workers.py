@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from facebench.bench import workers
-from facebench.bench.worker import serve
+from facebench.bench.release import workers
+from facebench.bench.release.worker import serve
 from facebench.datasets.base import DataError
 
 SHARDS = 4

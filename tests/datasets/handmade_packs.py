@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from facebench.datasets.codec import encode
+from facebench.datasets.files.codec import encode
 
 MAGIC = 0xCED7230A
 LABELS = (0, 0, 1, 2, 2, 2)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets import bin as bins
-from facebench.datasets import codec, paired, unpickle
 from facebench.datasets.base import DataError
 from facebench.datasets.bin import Bin
+from facebench.datasets.files import codec, pair_images, unpickle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -334,7 +334,7 @@ def test_what_is_no_verification_set_is_refused(tmp_path: Path, content: Any, sa
 
 
 def test_too_many_pairs_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
-    count = paired.MAX_PAIRS + 1
+    count = pair_images.MAX_PAIRS + 1
     content = pickle.dumps(([IMAGES[0]] * (2 * count), [True] * (count - 1) + [False]))
     assert "1 to 100,000 flags" in refused(tmp_path, content)
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from facebench.datasets import bin as bins
-from facebench.datasets import pickled, unpickle
 from facebench.datasets.base import DataError
+from facebench.datasets.files import pickle_values, unpickle
 
 IMAGE = b"\x89PNG of a face"
 
@@ -24,7 +24,7 @@ def operations(content: bytes) -> int:
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal count
-        if frame.f_code.co_filename not in (unpickle.__file__, pickled.__file__):
+        if frame.f_code.co_filename not in (unpickle.__file__, pickle_values.__file__):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         count += event == "opcode"
@@ -150,7 +150,7 @@ def test_an_error_that_nobody_foresaw_is_told_of_the_file(monkeypatch: pytest.Mo
     def make(arguments: object) -> None:
         raise error
 
-    monkeypatch.setitem(pickled.GLOBALS, ("builtins", "bytes"), pickled.Global("bytes", make))
+    monkeypatch.setitem(pickle_values.GLOBALS, ("builtins", "bytes"), pickle_values.Global("bytes", make))
     with pytest.raises(DataError, match=f"set: .*at byte 17.*{type(error).__name__}"):
         unpickle.unpickle(b"cbuiltins\nbytes\n)R.", where="set")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from facebench.datasets import bin as bins
-from facebench.datasets import cards
 from facebench.datasets.base import DataError
 from facebench.datasets.bin import Bin
+from facebench.datasets.catalog import cards
 from facebench.datasets.folder import Folder
 from facebench.datasets.pairs import PairsTxt
 from facebench.datasets.recordio import RecordIO

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facebench.datasets import check as module
 from facebench.datasets.base import DataError, Face
-from facebench.datasets.check import check
-from facebench.datasets.codec import decode, encode
+from facebench.datasets.catalog import check as module
+from facebench.datasets.catalog.check import check
+from facebench.datasets.files.codec import decode, encode
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
 
 

@@ -11,8 +11,8 @@ import pytest
 import simplejpeg
 import torch
 from facebench.datasets.base import DataError
-from facebench.datasets.codec import decode, encode
-from facebench.datasets.imageheader import suffix
+from facebench.datasets.files.codec import decode, encode
+from facebench.datasets.files.image_header import suffix
 from numpy.typing import NDArray
 from PIL import Image
 

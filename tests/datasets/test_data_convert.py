@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import DataError, Face, Faces, Progress
-from facebench.datasets.codec import decode, encode
-from facebench.datasets.convert import to_folder, to_recordio
+from facebench.datasets.catalog.convert import to_folder, to_recordio
+from facebench.datasets.files.codec import decode, encode
 from facebench.datasets.folder import Folder
 from facebench.datasets.recordio import RecordIO
-from facebench.datasets.subset import Subset
+from facebench.datasets.views.subset import Subset
 
 Convert = Callable[..., None]
 

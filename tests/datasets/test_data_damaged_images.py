@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from facebench.datasets.base import DataError
-from facebench.datasets.codec import decode
-from facebench.datasets.imageheader import MOST_SCANS
+from facebench.datasets.files.codec import decode
+from facebench.datasets.files.image_header import MOST_SCANS
 from facebench.datasets.recordio import RecordIO
 from numpy.typing import NDArray
 from PIL import Image

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import DataError
-from facebench.datasets.codec import decode
+from facebench.datasets.files.codec import decode
 from facebench.datasets.folder import Folder
-from facebench.datasets.subset import Subset, of_people
+from facebench.datasets.views.subset import Subset, of_people
 
 PEOPLE = {"Zoé Berg": ["b.png", "a.png"], "adam": ["1.jpg"], "Ärne": ["x.PNG", "y.webp", "z.bmp"]}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import DataError
-from facebench.datasets.joined import Joined
-from facebench.datasets.subset import Subset
 from facebench.datasets.synthetic import Synthetic
+from facebench.datasets.views.joined import Joined
+from facebench.datasets.views.subset import Subset
 
 
 def test_the_second_set_follows_the_first_with_the_same_people() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import DataError, Face, Progress
-from facebench.datasets.loader import Batches, in_order, read
-from facebench.datasets.subset import Subset
 from facebench.datasets.synthetic import Synthetic
+from facebench.datasets.views.loader import Batches, in_order, read
+from facebench.datasets.views.subset import Subset
 
 
 class Marked:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from facebench.datasets import codec, pairs
+from facebench.datasets import pairs
 from facebench.datasets.base import DataError
+from facebench.datasets.files import codec
 from facebench.datasets.pairs import PairsTxt
 
 PEOPLE = ("Ann_Secret", "Bob_Secret", "Zoë_Secret")

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facebench.bench.cli import main
-from facebench.datasets.check import check
+from facebench.bench.cli.main import main
+from facebench.datasets.catalog.check import check
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
 from handmade_packs import FACES, LABELS, insightface_records, plain_records, record, store
 

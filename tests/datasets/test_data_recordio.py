@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import DataError
-from facebench.datasets.codec import decode
-from facebench.datasets.pack import Pack
-from facebench.datasets.recordformat import pack
+from facebench.datasets.files.codec import decode
+from facebench.datasets.files.mxnet_pack import Pack
+from facebench.datasets.files.mxnet_record import pack
 from facebench.datasets.recordio import RecordIO, RecordIOWriter, content_digest
 from handmade_packs import FACES, LABELS, MAGIC, insightface_records, plain_records, record, store
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from facebench.datasets.base import DataError
-from facebench.datasets.codec import decode
+from facebench.datasets.files.codec import decode
 from facebench.datasets.recordio import RecordIO
 from handmade_packs import FACES, LABELS, MAGIC, insightface_records, plain_records, record, store
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from facebench.datasets import safe_yaml
 from facebench.datasets.base import DataError
 from facebench.datasets.bin import Bin
+from facebench.datasets.files import safe_yaml
+from facebench.datasets.files.regular import open_regular, read_regular
 from facebench.datasets.folder import Folder
 from facebench.datasets.pairs import PairsTxt
 from facebench.datasets.recordio import RecordIO, RecordIOWriter, content_digest
-from facebench.datasets.regular import open_regular, read_regular
 from facebench.datasets.synthetic import Synthetic
 
 

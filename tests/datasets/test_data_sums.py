@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 from facebench.datasets import bin as bins
 from facebench.datasets.base import DataError, FaceSource
 from facebench.datasets.bin import Bin
-from facebench.datasets.convert import to_folder
+from facebench.datasets.catalog.convert import to_folder
 from facebench.datasets.folder import Folder
 from facebench.datasets.recordio import RecordIO
 from facebench.datasets.synthetic import Synthetic

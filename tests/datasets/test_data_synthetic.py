@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import SIZE
+from facebench.datasets.drawn.draw import draw, paint, plan_of
+from facebench.datasets.drawn.latents import People, Series, Shots, people, shots
+from facebench.datasets.drawn.shape import ARCFACE, sketch
 from facebench.datasets.synthetic import Synthetic, SyntheticFaces, SyntheticPairs
-from facebench.datasets.synthetic_draw import draw, paint, plan_of
-from facebench.datasets.synthetic_people import People, Series, Shots, people, shots
-from facebench.datasets.synthetic_shape import ARCFACE, sketch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 

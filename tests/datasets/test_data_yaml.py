@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from facebench.datasets import safe_yaml
 from facebench.datasets.base import DataError
+from facebench.datasets.files import safe_yaml
 
 
 @pytest.fixture(autouse=True, params=["CSafeLoader", "SafeLoader"])

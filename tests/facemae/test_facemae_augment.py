@@ -1,6 +1,6 @@
 import pytest
 import torch
-from facebench.facemae.augment import augment
+from facebench.facemae.gan.augment import augment
 
 KINDS = ("colour", "translation", "cutout")
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facebench.facemae import checkpoint, precision
-from facebench.facemae.embedder import ARCHITECTURES, WeightsError, build, embed, load, save, unit
-from facebench.facemae.iresnet import IResNet
-from facebench.facemae.pixels import to_float, to_uint8
-from facebench.facemae.precision import VARIABLE, PrecisionError, autocast, layout, native_bf16, trains_in_bf16
-from facebench.facemae.prelu import PReLU
+from facebench.facemae.recognition.embedder import ARCHITECTURES, WeightsError, build, embed, load, save, unit
+from facebench.facemae.recognition.iresnet import IResNet
+from facebench.facemae.recognition.prelu import PReLU
+from facebench.facemae.runtime import checkpoint, precision
+from facebench.facemae.runtime.pixels import to_float, to_uint8
+from facebench.facemae.runtime.precision import VARIABLE, PrecisionError, autocast, layout, native_bf16, trains_in_bf16
 
 CPU = torch.device("cpu")
 WEIGHTS = Path(os.environ.get("FACEBENCH_DATA", "../shared/data")).resolve().parent / "weights"

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from facebench.facemae import embedder
-from facebench.facemae.frozen import frozen
+from facebench.facemae.recognition import embedder
+from facebench.facemae.recognition.frozen import frozen
 from torch import nn
 
 CPU = torch.device("cpu")

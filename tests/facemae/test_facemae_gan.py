@@ -1,7 +1,7 @@
 import pytest
 import torch
-from facebench.facemae.gan import Discriminator, Encoder, Generator, Shape, mix_codes
-from facebench.facemae.gan_layers import Conv, Linear, Modulated, smooth, spread
+from facebench.facemae.gan.layers import Conv, Linear, Modulated, smooth, spread
+from facebench.facemae.gan.networks import Discriminator, Encoder, Generator, Shape, mix_codes
 from torch.nn.functional import conv2d, leaky_relu, normalize
 
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from facebench.facemae.gan import Generator, Shape
-from facebench.facemae.gan_codes import EACH, CodesError, Seen, look
-from facebench.facemae.gan_measures import accept_threshold, accepted, frechet, variety
-from facebench.facemae.gan_quality import Collapse, assess
-from facebench.facemae.gan_sample import Sampler, draw_nuisance, draw_people, pairs
-from facebench.facemae.randomness import key_of_seed
+from facebench.facemae.gan.codes import EACH, CodesError, Seen, look
+from facebench.facemae.gan.measures import accept_threshold, accepted, frechet, variety
+from facebench.facemae.gan.networks import Generator, Shape
+from facebench.facemae.gan.quality import Collapse, assess
+from facebench.facemae.gan.sample import Sampler, draw_nuisance, draw_people, pairs
+from facebench.facemae.runtime.randomness import key_of_seed
 from torch import nn
 
 CPU = torch.device("cpu")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from facebench.facemae import gan_step
-from facebench.facemae.gan import Shape
-from facebench.facemae.gan_state import GanTraining, Networks, restore
-from facebench.facemae.gan_step import GanBatch, GanLine, enlarge, gradient_penalty, shrink
-from facebench.facemae.gan_train import train
-from facebench.facemae.pixels import to_float
-from facebench.facemae.train import TrainingError
+from facebench.facemae.gan import step as gan_step
+from facebench.facemae.gan.networks import Shape
+from facebench.facemae.gan.state import GanTraining, Networks, restore
+from facebench.facemae.gan.step import GanBatch, GanLine, enlarge, gradient_penalty, shrink
+from facebench.facemae.gan.train import train
+from facebench.facemae.runtime.errors import TrainingError
+from facebench.facemae.runtime.pixels import to_float
 from torch import nn
 
 CPU = torch.device("cpu")

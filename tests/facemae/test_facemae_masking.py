@@ -1,15 +1,8 @@
 import pytest
 import torch
-from facebench.facemae.masking import (
-    compose_faces,
-    patchify,
-    random_mask,
-    split,
-    unpatchify,
-    visible_patches,
-)
-from facebench.facemae.pixels import to_float, to_uint8
-from facebench.facemae.randomness import stream
+from facebench.facemae.patches import compose_faces, patchify, random_mask, split, unpatchify, visible_patches
+from facebench.facemae.runtime.pixels import to_float, to_uint8
+from facebench.facemae.runtime.randomness import stream
 
 WORD = 2**64
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from facebench.facemae.masking import random_mask
 from facebench.facemae.masks import block_mask, draw_mask, face_mask
 from facebench.facemae.model import Architecture
-from facebench.facemae.randomness import numbers
+from facebench.facemae.patches import random_mask
 from facebench.facemae.regions import region_patches
+from facebench.facemae.runtime.randomness import numbers
 
 FACE = Architecture(patch=16)
 WIDE = Architecture(height=48, width=96, patch=8, encoder=(32, 1, 4), decoder=(32, 1, 4))

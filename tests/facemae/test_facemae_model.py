@@ -2,8 +2,8 @@ import math
 
 import pytest
 import torch
-from facebench.facemae.masking import patchify, random_mask
 from facebench.facemae.model import SIZES, Architecture, MaskedAutoencoder, pixel_loss, sine_cosine
+from facebench.facemae.patches import patchify, random_mask
 from torch.nn.functional import conv2d
 
 SMALL = Architecture(height=32, width=48, patch=8, encoder=(32, 2, 4), decoder=(16, 1, 2))

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from facebench.facemae.embedder import WeightsError
-from facebench.facemae.onnx_embedder import OnnxEmbedder
-from facebench.facemae.onnx_session import available_processors
+from facebench.facemae.onnx.embedder import OnnxEmbedder
+from facebench.facemae.onnx.session import available_processors
+from facebench.facemae.recognition.embedder import WeightsError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -243,8 +243,8 @@ def test_the_ms1m_judge_reaches_its_published_accuracy_on_lfw() -> None:
     weights, pairs_file = DATA.parent / "weights" / "mobilefacenet_ms1m.onnx", DATA / "faces_celeba_112x112" / "lfw.bin"
     if not weights.exists() or not pairs_file.exists():
         pytest.skip(f"no {weights} or no {pairs_file}")
+    from facebench.bench.biometrics.roc import PairScores
     from facebench.bench.metrics.accuracy import Accuracy
-    from facebench.bench.metrics.base import PairScores
     from facebench.datasets.bin import Bin
 
     pairs = Bin(path=pairs_file).open()

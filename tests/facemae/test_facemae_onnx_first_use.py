@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from facebench.facemae import onnx_child, onnx_file, onnx_trial
-from facebench.facemae.embedder import WeightsError
-from facebench.facemae.onnx_embedder import OnnxEmbedder
-from facebench.facemae.onnx_trial import TooSlow
+from facebench.facemae.onnx import child, file, trial
+from facebench.facemae.onnx.embedder import OnnxEmbedder
+from facebench.facemae.onnx.trial import TooSlow
+from facebench.facemae.recognition.embedder import WeightsError
 from onnx import TensorProto, helper, numpy_helper
 
 NODES = [
@@ -136,7 +136,7 @@ def test_a_judge_without_finite_embeddings_is_refused(value: float, tmp_path: Pa
 @pytest.mark.parametrize("batch", [1 << 20, 1 << 31])
 def test_a_baked_batch_asks_for_no_memory(batch: int, tmp_path: Path) -> None:
     path = write(tmp_path / "m.onnx", [helper.make_node("Identity", ["flat"], ["out"])], batch=batch)
-    with pytest.raises(WeightsError, match=rf"a batch of at most {onnx_file.MOST_FACES} faces, got {batch:,}"):
+    with pytest.raises(WeightsError, match=rf"a batch of at most {file.MOST_FACES} faces, got {batch:,}"):
         OnnxEmbedder(path, "raw")
 
 
@@ -172,9 +172,9 @@ def test_too_wide_an_embedding_is_refused(tmp_path: Path) -> None:
 
 def test_too_many_nodes_are_refused_in_nested_graphs_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "m.onnx", [turning("times")], [number("times", 3, np.int64), number("yes", True, bool)])
-    monkeypatch.setattr(onnx_file, "MOST_NODES", 5)  # three outside, two in the loop
+    monkeypatch.setattr(file, "MOST_NODES", 5)  # three outside, two in the loop
     assert OnnxEmbedder(path, "raw").dim == 48
-    monkeypatch.setattr(onnx_file, "MOST_NODES", 4)
+    monkeypatch.setattr(file, "MOST_NODES", 4)
     with pytest.raises(WeightsError, match="expected at most 4 nodes, got 5"):
         OnnxEmbedder(path, "raw")
 
@@ -193,7 +193,7 @@ def test_a_model_that_kills_the_process_is_told(tmp_path: Path, monkeypatch: pyt
 def test_the_trial_is_made_once_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "m.onnx", [helper.make_node("Identity", ["flat"], ["out"])])
     tried: list[Path] = []
-    monkeypatch.setattr(onnx_trial, "try_apart", lambda path, **how: tried.append(path))
+    monkeypatch.setattr(trial, "try_apart", lambda path, **how: tried.append(path))
     for _ in range(3):
         OnnxEmbedder(path, "raw")
     assert tried == [path]
@@ -248,7 +248,7 @@ def test_a_file_that_normalises_pixels_itself_is_told_with_its_preprocessing(
         assert not caplog.text
         OnnxEmbedder(path, "arcface")
     assert "declared arcface, but the file seems to normalise pixels itself" in caplog.text
-    assert not onnx_file.look(write(tmp_path / "n.onnx", [helper.make_node("Sub", ["flat", "k"], ["out"])],
+    assert not file.look(write(tmp_path / "n.onnx", [helper.make_node("Sub", ["flat", "k"], ["out"])],
                                     [number("k", 1)])).normalises  # fmt: skip
 
 
@@ -260,5 +260,5 @@ def test_the_process_apart_has_a_bound_of_memory(tmp_path: Path) -> None:
         helper.make_node("ReduceMean", ["wide"], ["out"], axes=[1], keepdims=1),
     ]
     path = write(tmp_path / "m.onnx", nodes, [number("shape", [1, 1 << 28], np.int64)])
-    command = [sys.executable, "-m", onnx_child.__name__, str(path), "1", str(1 << 30)]
-    assert subprocess.run(command, check=False).returncode == onnx_child.MEMORY
+    command = [sys.executable, "-m", child.__name__, str(path), "1", str(1 << 30)]
+    assert subprocess.run(command, check=False).returncode == child.MEMORY

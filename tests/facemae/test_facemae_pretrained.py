@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import timm
 import torch
-from facebench.facemae.checkpoint import WeightsError
-from facebench.facemae.masking import patchify, random_mask, unpatchify
 from facebench.facemae.model import Architecture, MaskedAutoencoder, pixel_loss, sine_cosine
+from facebench.facemae.patches import patchify, random_mask, unpatchify
 from facebench.facemae.pretrained import begin_from
+from facebench.facemae.runtime.checkpoint import WeightsError
 from safetensors.torch import save_file
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 

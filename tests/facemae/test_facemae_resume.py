@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from facebench.facemae.checkpoint import WeightsError
 from facebench.facemae.resume import STATE
+from facebench.facemae.runtime.checkpoint import WeightsError
 
 WORK = """
     import os, signal, sys

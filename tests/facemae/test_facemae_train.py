@@ -5,14 +5,15 @@ from itertools import pairwise
 import pytest
 import torch
 from facebench.facemae import weights
-from facebench.facemae.checkpoint import WeightsError
-from facebench.facemae.masking import patchify, random_mask
 from facebench.facemae.model import Architecture, MaskedAutoencoder, pixel_loss
 from facebench.facemae.objective import Losses, Objective, published, relation
-from facebench.facemae.pixels import to_float
+from facebench.facemae.patches import patchify, random_mask
 from facebench.facemae.relation import Memory, relation_loss
+from facebench.facemae.runtime.checkpoint import WeightsError
+from facebench.facemae.runtime.errors import TrainingError
+from facebench.facemae.runtime.pixels import to_float
 from facebench.facemae.schedule import learning_rate
-from facebench.facemae.train import Line, Portion, Training, TrainingError, train
+from facebench.facemae.train import Line, Portion, Training, train
 from torch import nn
 
 SMALL = Architecture(height=16, width=24, patch=8, encoder=(32, 2, 4), decoder=(32, 1, 4))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from facebench.facemae.unet import UNet
+from facebench.bench.attacks.adaptive.unet import UNet
 from torch.nn.functional import l1_loss
 
 

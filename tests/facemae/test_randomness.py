@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from facebench.facemae.randomness import derived, key_of_seed, noise_bytes, numbers, uniform
+from facebench.facemae.runtime.randomness import derived, key_of_seed, noise_bytes, numbers, uniform
 from scipy.stats import chisquare, kstest
 
 KEYS = torch.tensor([list(hashlib.sha256(bytes([i])).digest()) for i in range(64)], dtype=torch.uint8)

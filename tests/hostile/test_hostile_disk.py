@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from facebench.bench.cli import main
-from facebench.datasets import codec
+from facebench.bench.cli.main import main
+from facebench.datasets.files import codec
 from failing_disk import Disk, counts, failing
 
 COUNT = int(os.environ.get("FACEBENCH_HOSTILE", "16"))

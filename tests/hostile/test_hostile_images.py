@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import DataError, FaceSource
-from facebench.datasets.codec import decode
+from facebench.datasets.files.codec import decode
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
 from mutate import WORDS, campaign, cut, damaged, flipped
 from PIL import Image

@@ -13,19 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from facebench.bench.group_table import GroupError
-from facebench.bench.grouping import Tables, groupings
-from facebench.bench.overlap import shared
+from facebench.bench.plan.overlap import shared
+from facebench.bench.subgroups.assignment import Tables, groupings
+from facebench.bench.subgroups.table import GroupError
 from facebench.datasets import bin as bins
-from facebench.datasets import cards, pairs
+from facebench.datasets import pairs
 from facebench.datasets.base import DataError
 from facebench.datasets.bin import Bin
-from facebench.datasets.codec import encode
+from facebench.datasets.catalog import cards
+from facebench.datasets.files.codec import encode
 from facebench.datasets.folder import Folder
 from facebench.datasets.pairs import PairsTxt
-from facebench.methods import external_manifest
 from facebench.methods.base import MethodError, Publish
 from facebench.methods.external import External
+from facebench.methods.parts import external_manifest
 from mutate import WORDS, campaign, damaged, retold
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet

@@ -18,9 +18,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from facebench.facemae import onnx_trial
-from facebench.facemae.embedder import WeightsError
-from facebench.facemae.onnx_embedder import OnnxEmbedder
+from facebench.facemae.onnx import trial
+from facebench.facemae.onnx.embedder import OnnxEmbedder
+from facebench.facemae.recognition.embedder import WeightsError
 from onnx import TensorProto, helper, numpy_helper
 
 COUNT = int(os.environ.get("FACEBENCH_HOSTILE", "240"))
@@ -73,8 +73,8 @@ def _quick_processes() -> Iterator[None]:
         return subprocess.CompletedProcess(command, int(code))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("facebench.facemae.onnx_trial.subprocess.run", run)
-        patch.setattr(onnx_trial, "MEMORY", 2 << 30)
+        patch.setattr("facebench.facemae.onnx.trial.subprocess.run", run)
+        patch.setattr(trial, "MEMORY", 2 << 30)
         yield
     server.stdin.close()
     server.wait(10)

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 import yaml
-from facebench.bench import config
-from facebench.bench.config import ConfigError
-from facebench.bench.group_table import GroupError
-from facebench.bench.judge import JudgeError
-from facebench.bench.overlap import shared
+from facebench.bench.experiment.run import prepare
+from facebench.bench.plan import plan as config
+from facebench.bench.plan.overlap import shared
+from facebench.bench.plan.plan import ConfigError
+from facebench.bench.plan.roles import SplitError
 from facebench.bench.plugins import PluginError, UnknownPlugin
-from facebench.bench.progress import Display
-from facebench.bench.run import prepare
-from facebench.bench.splits import SplitError
-from facebench.bench.store import Store
-from facebench.datasets import safe_yaml
+from facebench.bench.recognition.judge import JudgeError
+from facebench.bench.store.store import Store
+from facebench.bench.subgroups.table import GroupError
+from facebench.bench.terminal.progress import Display
 from facebench.datasets.base import DataError
+from facebench.datasets.files import safe_yaml
 from facebench.datasets.folder import Folder
 from mutate import campaign, damaged, remade, retold
 

@@ -10,20 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facebench.bench import baseline as baselines
-from facebench.bench import compare_output, gate, gate_ci, gate_output
-from facebench.bench.compare import CompareError, compare
-from facebench.bench.new_baseline import make as make_baseline
-from facebench.bench.recomputed import from_store, own_content
-from facebench.bench.store import Store
-from facebench.reports import entries, ledger, sanity, thirdparty
-from facebench.reports.as_csv import csv
-from facebench.reports.as_json import json as as_json
-from facebench.reports.as_latex import latex
-from facebench.reports.as_markdown import markdown
-from facebench.reports.content import content_digest
-from facebench.reports.leaderboard import board
-from facebench.reports.record import RecordError, RunRecord, StageTrace, write
+from facebench.bench.audit import consistency
+from facebench.bench.audit.recompute import from_store, own_content
+from facebench.bench.compare import output as compare_output
+from facebench.bench.compare.compare import CompareError, compare
+from facebench.bench.gate import baseline as baselines
+from facebench.bench.gate import ci, gate
+from facebench.bench.gate import output as gate_output
+from facebench.bench.gate.make_baseline import make as make_baseline
+from facebench.bench.store.store import Store
+from facebench.reports.board.leaderboard import board
+from facebench.reports.formats.as_csv import csv
+from facebench.reports.formats.as_json import json as as_json
+from facebench.reports.formats.as_latex import latex
+from facebench.reports.formats.as_markdown import markdown
+from facebench.reports.result import ledger, thirdparty
+from facebench.reports.result.digest import content_digest
+from facebench.reports.result.record import RecordError, RunRecord, StageTrace, write
+from facebench.reports.tracking import entries
 from made_up import attack, record
 from mutate import campaign, damaged, remade
 
@@ -39,7 +43,7 @@ def views(records: list[RunRecord], store: Path, attacks: list[thirdparty.ThirdP
         for count in (entries.parameters, entries.metrics, entries.headline, entries.worst_leak):
             count(each)
         list(own_content(each))
-        sanity.findings(each)
+        consistency.findings(each)
         from_store(each, Store(store))
 
 
@@ -116,11 +120,11 @@ def test_baselines(tmp_path: Path) -> None:
         path.write_bytes(given)
         outcome = gate.check(baselines.read(path), records, tmp_path / "store")
         shows: tuple[Callable[[gate.Outcome], object], ...] = (
-            gate_output.as_json, gate_output.table, gate_output.markdown, gate_ci.junit,
+            gate_output.as_json, gate_output.table, gate_output.markdown, ci.junit,
         )  # fmt: skip
         for show in shows:
             show(outcome)
-        list(gate_ci.commands(outcome))
+        list(ci.commands(outcome))
         return json.loads(given) == good
 
     campaign("baseline", make, read, baselines.BaselineError)

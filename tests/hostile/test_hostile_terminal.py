@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facebench.bench import show, terminal
-from facebench.bench.cli import main
-from facebench.bench.progress import Display
-from facebench.bench.run import Outcome
-from facebench.reports.harmless import harmless, one_line
-from facebench.reports.record import Groups, GroupScore, GroupTable, RunRecord, Unreliable, sealed
-from facebench.reports.thirdparty import ThirdPartyAttack, against
+from facebench.bench.cli import summary
+from facebench.bench.cli.main import main
+from facebench.bench.experiment.run import Outcome
+from facebench.bench.terminal import printing
+from facebench.bench.terminal.progress import Display
+from facebench.reports.result.harmless import harmless, one_line
+from facebench.reports.result.record import Groups, GroupScore, GroupTable, RunRecord, Unreliable, sealed
+from facebench.reports.result.thirdparty import ThirdPartyAttack, against
 from made_up import attack, record
 from pydantic import ValidationError
 
@@ -231,9 +232,9 @@ def test_no_summary_of_a_run_carries_commands(
     for colours in (False, True):
         monkeypatch.setattr(sys.stdout, "isatty", lambda colours=colours: colours, raising=False)
         outcome = Outcome(hostile("masking", 0), tmp_path / PAYLOAD, None, new=True)
-        shown = show.summary(outcome, f"file:{PAYLOAD}")
-        assert isinstance(shown, terminal.Rendered)
-        print(terminal.printable(shown))
+        shown = summary.summary(outcome, f"file:{PAYLOAD}")
+        assert isinstance(shown, printing.Rendered)
+        print(printing.printable(shown))
         assert ("\x1b" in shown) == colours
         assert "masking" in clean(capsys, colours=colours, wrapped=True)
 
@@ -340,7 +341,7 @@ def test_the_parser_complains_harmlessly(capsys: pytest.CaptureFixture[str]) -> 
 def test_log_lines_and_warnings_are_harmless(capfd: pytest.CaptureFixture[str]) -> None:
     log = logging.getLogger("facebench.hostile")
     log.propagate = False  # pytest's own handlers are at the root
-    with terminal.guarded():
+    with printing.guarded():
         log.warning("of a library: %s", PAYLOAD)
         print(warnings.formatwarning(PAYLOAD, UserWarning, f"f{PAYLOAD}", 1, ""), file=sys.stderr)
     shown = "".join(capfd.readouterr())

@@ -14,11 +14,11 @@ import torch
 from facebench.datasets import bin as bins
 from facebench.datasets.base import DataError
 from facebench.datasets.bin import Bin
-from facebench.datasets.codec import encode
-from facebench.facemae import checkpoint
-from facebench.facemae.checkpoint import WeightsError
-from facebench.methods import fitted
+from facebench.datasets.files.codec import encode
+from facebench.facemae.runtime import checkpoint
+from facebench.facemae.runtime.checkpoint import WeightsError
 from facebench.methods.base import MethodError
+from facebench.methods.parts import fitted_file
 from mutate import campaign, damaged
 from safetensors.torch import save_file
 
@@ -82,7 +82,7 @@ def test_a_set_with_digests_is_read_as_it_was_or_not_at_all(tmp_path: Path) -> N
 def weights(root: Path, trap: Path) -> dict[str, list[bytes]]:
     tensors = {"a.weight": torch.arange(12.0).reshape(3, 4), "a.bias": torch.ones(3)}
     said = '{"method": "masking", "version": 1, "parameters": {"ratio": 0.5}}'
-    save_file(tensors, root / "a.safetensors", metadata={fitted.KEY: said})
+    save_file(tensors, root / "a.safetensors", metadata={fitted_file.KEY: said})
     found: dict[str, list[bytes]] = {"safetensors": [(root / "a.safetensors").read_bytes()], "pth": []}
     planted = {**tensors, "trap": Trap(trap)}
     for content in (tensors, {"state_dict": tensors}, planted, Trap(trap)):
@@ -103,7 +103,7 @@ def test_weights(kind: str, tmp_path: Path) -> None:
     def read(given: bytes) -> bool:
         path.write_bytes(given)
         if kind == "safetensors":
-            said = fitted.read(path)
+            said = fitted_file.read(path)
             found = checkpoint.read_safetensors(path)
             return said.parameters == {"ratio": 0.5} and set(found) == {"a.weight", "a.bias"}
         content = checkpoint.read(path)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from facebench.methods.discrete_laplace import _thresholds, discrete_laplace, words_needed
+from facebench.methods.parts.discrete_laplace import _thresholds, discrete_laplace, words_needed
 from numpy.typing import NDArray
 from scipy.stats import chisquare, dlaplace
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from facebench.bench import plugins
 from facebench.datasets.base import SIZE, Face, Faces
-from facebench.datasets.codec import encode
-from facebench.facemae import embedder
-from facebench.facemae.randomness import key_of_seed
+from facebench.datasets.files.codec import encode
+from facebench.facemae.recognition import embedder
+from facebench.facemae.runtime.randomness import key_of_seed
 from facebench.methods.base import Fit, Method, PrivateFaces, Privatizer, Publish
 from numpy.typing import NDArray
 from pydantic import ValidationError

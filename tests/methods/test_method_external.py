@@ -16,17 +16,17 @@ import pyarrow as pa
 import pytest
 import torch
 from facebench.bench.plugins import PluginError, build, spell
-from facebench.bench.privatize import release, sources
-from facebench.datasets import convert
 from facebench.datasets.base import Faces
-from facebench.datasets.codec import encode
+from facebench.datasets.catalog import convert
+from facebench.datasets.files.codec import encode
 from facebench.datasets.folder import Folder
 from facebench.datasets.recordio import RecordIO
-from facebench.datasets.subset import Subset, origin
 from facebench.datasets.synthetic import Synthetic
-from facebench.methods import external_manifest
+from facebench.datasets.views.subset import Subset, origin
 from facebench.methods.base import Method, MethodError, PrivateFaces, Publish
 from facebench.methods.external import External
+from facebench.methods.parts import external_manifest
+from facebench.methods.parts.private_pack import release, sources
 from pyarrow import parquet
 
 CPU = torch.device("cpu")

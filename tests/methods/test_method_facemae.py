@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import Face
-from facebench.datasets.codec import encode
-from facebench.facemae import embedder
-from facebench.facemae.masking import patchify, random_mask
+from facebench.datasets.files.codec import encode
+from facebench.facemae.patches import patchify, random_mask
+from facebench.facemae.recognition import embedder
 from facebench.methods.base import Fit, MethodError
 from facebench.methods.facemae import LOG, WEIGHTS, FaceMAE
 from pydantic import ValidationError

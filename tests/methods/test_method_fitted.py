@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.methods import fitted
 from facebench.methods.base import MethodError
 from facebench.methods.facemae import FaceMAE
 from facebench.methods.masking import Masking
+from facebench.methods.parts import fitted_file
 from safetensors.numpy import save_file
 
 
 def write(path: Path, said: str | None) -> Path:
     """A safetensors file by hand: the header's length in eight bytes, the header."""
-    header = json.dumps({"__metadata__": {"other": "thing", **({} if said is None else {fitted.KEY: said})}}).encode()
+    header = json.dumps(
+        {"__metadata__": {"other": "thing", **({} if said is None else {fitted_file.KEY: said})}}
+    ).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     return path
 
@@ -26,31 +28,31 @@ def write(path: Path, said: str | None) -> Path:
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     method = Masking(ratio=0.5)
     file = tmp_path / "any name.safetensors"
-    save_file({"a": np.zeros(3, np.float32)}, file, metadata={fitted.KEY: fitted.describe(method)})
-    said = fitted.read(file)
+    save_file({"a": np.zeros(3, np.float32)}, file, metadata={fitted_file.KEY: fitted_file.describe(method)})
+    said = fitted_file.read(file)
     assert (said.method, said.version) == ("masking", 2)
     assert Masking.model_validate(said.parameters) == method
-    assert fitted.describe(Masking(ratio=0.5)) == fitted.describe(method)
-    assert json.loads(fitted.describe(method, name="other"))["method"] == "other"
+    assert fitted_file.describe(Masking(ratio=0.5)) == fitted_file.describe(method)
+    assert json.loads(fitted_file.describe(method, name="other"))["method"] == "other"
 
 
 def test_a_file_that_a_parameter_names_is_told_by_its_content_and_not_by_its_path(tmp_path: Path) -> None:
     teacher = tmp_path / "secret-project.pt"
     teacher.write_bytes(b"weights")
-    text = fitted.describe(FaceMAE(teacher=teacher))
+    text = fitted_file.describe(FaceMAE(teacher=teacher))
     assert "secret-project" not in text
-    said = fitted.read(write(tmp_path / "file", text))
+    said = fitted_file.read(write(tmp_path / "file", text))
     assert said.files == {"teacher": "sha256:" + hashlib.sha256(b"weights").hexdigest()}
     assert "teacher" not in said.plain
     assert FaceMAE.model_validate(said.plain) == FaceMAE()
     teacher.unlink()
     with pytest.raises(MethodError, match=r"FaceMAE\.teacher: .*cannot be read"):
-        fitted.describe(FaceMAE(teacher=teacher))
+        fitted_file.describe(FaceMAE(teacher=teacher))
 
 
 def test_a_file_that_says_nothing_is_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(fitted.Undescribed, match="name the method with --method"):
-        fitted.read(write(tmp_path / "file", None))
+    with pytest.raises(fitted_file.Undescribed, match="name the method with --method"):
+        fitted_file.read(write(tmp_path / "file", None))
 
 
 @pytest.mark.parametrize(("said", "says"), [
@@ -65,7 +67,7 @@ def test_a_file_that_says_nothing_is_told_apart(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_metadata_that_is_not_what_fit_writes_is_refused(tmp_path: Path, said: str, says: str) -> None:
     with pytest.raises(MethodError, match="cannot be understood: ") as error:
-        fitted.read(write(tmp_path / "file", said))
+        fitted_file.read(write(tmp_path / "file", said))
     assert says in str(error.value)
     assert len(str(error.value)) < 1000
 
@@ -80,14 +82,14 @@ def test_metadata_that_is_not_what_fit_writes_is_refused(tmp_path: Path, said: s
 def test_what_is_no_safetensors_file_is_refused_by_its_header(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(MethodError) as error:
-        fitted.read(tmp_path / "file")
+        fitted_file.read(tmp_path / "file")
     assert says in str(error.value)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MethodError, match="expected a file, got a folder"):
-        fitted.read(tmp_path)
+        fitted_file.read(tmp_path)
     with pytest.raises(MethodError, match="expected a file, got none"):
-        fitted.read(tmp_path / "nothing")
+        fitted_file.read(tmp_path / "nothing")
     with pytest.raises(MethodError, match="expected a file, got none"):
-        fitted.read(Path("/dev/zero"))
+        fitted_file.read(Path("/dev/zero"))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import Face
-from facebench.datasets.codec import encode
-from facebench.facemae import embedder
-from facebench.facemae.randomness import key_of_seed
+from facebench.datasets.files.codec import encode
+from facebench.facemae.recognition import embedder
+from facebench.facemae.runtime.randomness import key_of_seed
 from facebench.methods.base import QUALITY, Fit, MethodError, Publish
 from facebench.methods.gan import GAN, GRID, LOG, WEIGHTS
 from pydantic import ValidationError
@@ -101,7 +101,7 @@ def test_equal_seeds_fit_equal_files(fitted, tmp_path, teacher):
 
 
 def test_a_killed_fit_goes_on_and_leaves_the_same_files(fitted, tmp_path, teacher, monkeypatch):
-    from facebench.facemae.gan_state import GanTraining
+    from facebench.facemae.gan.state import GanTraining
 
     monkeypatch.setattr(GanTraining, "keep_every", 2)
     scratch = tmp_path / "scratch"

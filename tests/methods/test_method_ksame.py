@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from facebench.bench.attacks.base import Embeddings
-from facebench.bench.attacks.retrieval import Ranks, ranks
+from facebench.bench.biometrics.ranks import Ranks, ranks
 from facebench.datasets.base import Face, Faces
-from facebench.datasets.codec import encode
+from facebench.datasets.files.codec import encode
 from facebench.datasets.synthetic import Synthetic
-from facebench.methods import eigenfaces as space
 from facebench.methods.base import MethodError, PrivateFaces, Publish
 from facebench.methods.ksame import KSame, groups
+from facebench.methods.parts import eigenfaces as space
 from numpy.typing import NDArray
 from pydantic import ValidationError
 

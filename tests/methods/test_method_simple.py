@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from facebench.facemae.masking import random_mask
+from facebench.facemae.patches import random_mask
 from facebench.methods.base import Method
 from facebench.methods.blur import Blur
 from facebench.methods.masking import Masking

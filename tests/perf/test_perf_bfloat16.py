@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from facebench.bench.attacks.retrieval import BLOCK, TIE, TILE, _count
+from facebench.bench.biometrics.ranks import BLOCK, TIE, TILE, _count
 from numpy.typing import NDArray
 
 WIDTH, EACH = 512, 20

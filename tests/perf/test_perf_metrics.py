@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from facebench.bench.biometrics.roc import PairScores
 from facebench.bench.metrics.accuracy import THRESHOLDS, ten_fold
-from facebench.bench.metrics.base import PairScores
 from numpy.typing import NDArray
 
 PAIRS = 6000

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from facebench.datasets.base import Faces
-from facebench.datasets.convert import to_folder
+from facebench.datasets.catalog.convert import to_folder
 from facebench.datasets.recordio import RecordIO, RecordIOWriter
 
 IMAGES, PEOPLE = 500, 25

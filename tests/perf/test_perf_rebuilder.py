@@ -10,11 +10,11 @@ from statistics import median
 
 import pytest
 import torch
-from facebench.facemae.masking import random_mask
 from facebench.facemae.model import SIZES, Architecture, MaskedAutoencoder
 from facebench.facemae.objective import Losses, published
-from facebench.facemae.pixels import to_float, to_uint8
-from facebench.facemae.precision import autocast
+from facebench.facemae.patches import random_mask
+from facebench.facemae.runtime.pixels import to_float, to_uint8
+from facebench.facemae.runtime.precision import autocast
 from facebench.facemae.schedule import adamw
 from facebench.facemae.train import Training
 from transformers import ViTMAEConfig, ViTMAEForPreTraining

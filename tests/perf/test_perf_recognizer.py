@@ -14,9 +14,9 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from facebench.facemae.embedder import build
-from facebench.facemae.precision import autocast, layout, native_bf16
-from facebench.facemae.prelu import PReLU
+from facebench.facemae.recognition.embedder import build
+from facebench.facemae.recognition.prelu import PReLU
+from facebench.facemae.runtime.precision import autocast, layout, native_bf16
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.reports import ledger
-from facebench.reports.record import sealed
+from facebench.reports.result import ledger
+from facebench.reports.result.record import sealed
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "records"
 RECORDS, SEEDS = 1000, 5
@@ -43,7 +43,7 @@ def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 COMMAND = """
 import sys
 from pathlib import Path
-from facebench.bench.cli import main
+from facebench.bench.cli.main import main
 assert main(sys.argv[1:]) == 0
 status = Path("/proc/self/status")
 print(status.read_text().partition("VmHWM:")[2].split()[0] if status.exists() else 0, file=sys.stderr)

@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 import pytest
 from facebench.bench.attacks.base import Embeddings
-from facebench.bench.attacks.retrieval import KEPT, TIE, Ranks, ranks
+from facebench.bench.biometrics.ranks import KEPT, TIE, Ranks, ranks
 from numpy.typing import NDArray
 
 PROBES, IMAGES = map(int, os.environ.get("FACEBENCH_RETRIEVAL", "2000x50000").split("x"))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from facebench.datasets.base import SIZE
+from facebench.datasets.drawn.draw import draw
 from facebench.datasets.synthetic import Synthetic
-from facebench.datasets.synthetic_draw import draw
 
 
 def test_drawing_a_batch(benchmark: Callable[..., Any]) -> None:

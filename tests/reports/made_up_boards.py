@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facebench.reports.intervals import wilson
-from facebench.reports.leaderboard import board
-from facebench.reports.page import html
-from facebench.reports.record import Check, Curve, Groups, GroupScore, GroupTable, Measure, RunRecord, Score
+from facebench.reports.board.leaderboard import board
+from facebench.reports.pictures.page import html
+from facebench.reports.result.record import Check, Curve, Groups, GroupScore, GroupTable, Measure, RunRecord, Score
+from facebench.reports.statistics.intervals import wilson
 from made_up import ACCURACY, LEAK, record
 
 MEMORISED = Measure(name="memorised", side="privacy", better="lower", says="matches people it learned", headline=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from facebench.reports import render
-from facebench.reports.leaderboard import board
-from facebench.reports.parts import Learning, Released, Role, StageTrace
-from facebench.reports.record import read, write
+from facebench.reports.board.leaderboard import board
+from facebench.reports.formats import render
+from facebench.reports.result.parts import Learning, Released, Role, StageTrace
+from facebench.reports.result.record import read, write
 from made_up import record
 
 

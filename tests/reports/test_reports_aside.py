@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from facebench.reports import aside
+from facebench.reports.pictures import aside
 
 DRAW = """
 import os

@@ -1,11 +1,11 @@
 """The worst leakage under other conditions than the headline's."""
 
 import pytest
-from facebench.reports import render
-from facebench.reports.beside import worst
-from facebench.reports.leaderboard import board
-from facebench.reports.marks import FUSED, OTHER_PHOTO
-from facebench.reports.record import Measure, RunRecord, Score
+from facebench.reports.board.leaderboard import board
+from facebench.reports.board.marks import FUSED, OTHER_PHOTO
+from facebench.reports.board.other_conditions import worst
+from facebench.reports.formats import render
+from facebench.reports.result.record import Measure, RunRecord, Score
 from made_up import attack, record
 
 

@@ -9,9 +9,11 @@ import re
 from pathlib import Path
 
 import pytest
-from facebench.reports import entries, ledger, render
-from facebench.reports.leaderboard import board
-from facebench.reports.record import Measure, RecordError, RunRecord, Score, write
+from facebench.reports.board.leaderboard import board
+from facebench.reports.formats import render
+from facebench.reports.result import ledger
+from facebench.reports.result.record import Measure, RecordError, RunRecord, Score, write
+from facebench.reports.tracking import entries
 from made_up import record
 
 

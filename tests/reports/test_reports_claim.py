@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.reports import render
-from facebench.reports.claim import MOST, Claim, claims
-from facebench.reports.claim_table import claim_table
-from facebench.reports.compared import Errors, error_ratio, newcombe
-from facebench.reports.intervals import wilson
-from facebench.reports.leaderboard import board
-from facebench.reports.record import Measure, RunRecord, Score
+from facebench.reports.board.claim import MOST, Claim, claims
+from facebench.reports.board.leaderboard import board
+from facebench.reports.formats import render
+from facebench.reports.formats.claim_table import claim_table
+from facebench.reports.result.record import Measure, RunRecord, Score
+from facebench.reports.statistics.differences import Errors, error_ratio, newcombe
+from facebench.reports.statistics.intervals import wilson
 from made_up import ACCURACY, LEAK, attack, record
 from statsmodels.stats.proportion import confint_proportions_2indep
 

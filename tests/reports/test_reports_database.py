@@ -16,11 +16,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from facebench.reports import tracking_database, tracking_schema
-from facebench.reports.record import write
-from facebench.reports.tracking import TrackingError, check, mirror
-from facebench.reports.tracking_client import quietly, reason
-from facebench.reports.tracking_read import fetch
+from facebench.reports.result.record import write
+from facebench.reports.tracking import database, schema_version
+from facebench.reports.tracking.client import quietly, reason
+from facebench.reports.tracking.mirror import TrackingError, check, mirror
+from facebench.reports.tracking.read import fetch
 from made_up import record
 
 SQL = ("SELECT", "INSERT", "ALTER", "CREATE TABLE", "[SQL", "sqlite3.", "sqlalche", "duplicate column", "no such")
@@ -31,14 +31,14 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole database with nothing in it, as MLflow makes it."""
     path = tmp_path_factory.mktemp("fresh") / "mlflow.db"
     with quietly():
-        tracking_database.prepare(f"sqlite:///{path}", path, lambda text: None)
+        database.prepare(f"sqlite:///{path}", path, lambda text: None)
     return path
 
 
 @pytest.fixture
 def copied(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new database is copied and not made, which takes seconds."""
-    monkeypatch.setattr(tracking_database, "_made", lambda path: bool(shutil.copy(fresh, path)))
+    monkeypatch.setattr(database, "_made", lambda path: bool(shutil.copy(fresh, path)))
 
 
 def change(path: Path, *statements: str) -> None:
@@ -77,7 +77,7 @@ def halve(path: Path, how: str) -> None:
     if how == "first tables":
         with closing(sqlite3.connect(path)) as connection:
             names = [n for (n,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rest = [n for n in names if n not in tracking_schema.FIRST_TABLES and not n.startswith("sqlite_")]
+        rest = [n for n in names if n not in schema_version.FIRST_TABLES and not n.startswith("sqlite_")]
         change(path, "PRAGMA foreign_keys = OFF", *(f'DROP TABLE "{n}"' for n in (*rest, "alembic_version")))
     elif how == NOT_NOTED:
         change(path, at(earlier(1)))
@@ -174,7 +174,7 @@ def test_one_that_another_process_is_making_is_waited_for(
     halve(path, "no revision")
     os.utime(path)
     slept: list[float] = []
-    newest = tracking_schema.revisions()[1]
+    newest = schema_version.revisions()[1]
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -185,7 +185,7 @@ def test_one_that_another_process_is_making_is_waited_for(
 
     monkeypatch.setattr(time, "sleep", sleep)
     with quietly():
-        tracking_database.prepare("sqlite:///mlflow.db", path, told.append)
+        database.prepare("sqlite:///mlflow.db", path, told.append)
     assert (len(slept), told) == (3, [])
     assert not list(tmp_path.glob("*.broken*"))
 
@@ -197,11 +197,11 @@ def test_one_that_appears_while_a_new_one_is_made_is_kept(
     path = tmp_path / "mlflow.db"
     rival = Path(shutil.copy(fresh, tmp_path / "rival.db"))
     change(rival, "INSERT INTO experiment_tags VALUES ('of', 'the rival', 0)")
-    sync = tracking_database._sync
-    monkeypatch.setattr(tracking_database, "connect", lambda uri: Copier(fresh, uri))
-    monkeypatch.setattr(tracking_database, "_sync", lambda file: (sync(file), rival.replace(path)))
+    sync = database._sync
+    monkeypatch.setattr(database, "connect", lambda uri: Copier(fresh, uri))
+    monkeypatch.setattr(database, "_sync", lambda file: (sync(file), rival.replace(path)))
     with quietly():
-        tracking_database.prepare("sqlite:///mlflow.db", path, told.append)
+        database.prepare("sqlite:///mlflow.db", path, told.append)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT value FROM experiment_tags").fetchall() == [("the rival",)]
     assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
@@ -247,8 +247,8 @@ PROGRAM = """
     import os, sys
     from pathlib import Path
     import mlflow.store.tracking.sqlalchemy_store  # not part of what is killed
-    from facebench.reports.record import read
-    from facebench.reports.tracking import mirror
+    from facebench.reports.result.record import read
+    from facebench.reports.tracking.mirror import mirror
 
     path = Path(sys.argv[1])
     for line in sys.stdin:

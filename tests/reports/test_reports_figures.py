@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from facebench.reports import figures
-from facebench.reports.figures import draw, plane
-from facebench.reports.leaderboard import board
-from facebench.reports.places import bar
-from facebench.reports.record import Curve
+from facebench.reports.board.leaderboard import board
+from facebench.reports.board.plane import bar
+from facebench.reports.pictures import figures
+from facebench.reports.pictures.figures import draw, plane
+from facebench.reports.result.record import Curve
 from made_up import record
 
 

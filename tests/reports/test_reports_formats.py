@@ -11,11 +11,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from facebench.reports import ledger, render
-from facebench.reports.as_latex import escaped
-from facebench.reports.leaderboard import Board, board
-from facebench.reports.record import Score, Unreliable
-from facebench.reports.tables import clean
+from facebench.reports.board.leaderboard import Board, board
+from facebench.reports.formats import render
+from facebench.reports.formats.as_latex import escaped
+from facebench.reports.formats.tables import clean
+from facebench.reports.result import ledger
+from facebench.reports.result.record import Score, Unreliable
 from hypothesis import example, given
 from hypothesis import strategies as st
 from made_up import LEAK, record

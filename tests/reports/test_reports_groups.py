@@ -8,14 +8,16 @@ import json
 from pathlib import Path
 
 import pytest
-from facebench.reports import ledger, render, sanity
-from facebench.reports.group_tables import all_groups, group_lines
-from facebench.reports.groups import NOT_TOLD, spreads
-from facebench.reports.intervals import wilson
-from facebench.reports.leaderboard import board
-from facebench.reports.page_data import details
-from facebench.reports.record import Groups, GroupScore, GroupTable, RunRecord, read, write
-from facebench.reports.tables import clean
+from facebench.bench.audit import consistency
+from facebench.reports.board.leaderboard import board
+from facebench.reports.board.subgroup_gaps import NOT_TOLD, spreads
+from facebench.reports.formats import render
+from facebench.reports.formats.subgroup_tables import all_groups, group_lines
+from facebench.reports.formats.tables import clean
+from facebench.reports.pictures.page_data import details
+from facebench.reports.result import ledger
+from facebench.reports.result.record import Groups, GroupScore, GroupTable, RunRecord, read, write
+from facebench.reports.statistics.intervals import wilson
 from jsonschema import Draft202012Validator
 from made_up import record
 
@@ -81,7 +83,7 @@ def test_the_digest_covers_the_groups(tmp_path: Path) -> None:
 
 def test_groups_that_add_up_are_sound_and_others_are_found() -> None:
     sound = grouped()
-    assert sanity.findings(sound) == []
+    assert consistency.findings(sound) == []
     assert sound.groups is not None
     dark, *rest = sound.groups.scores
     fewer = dark.model_copy(
@@ -94,7 +96,7 @@ def test_groups_that_add_up_are_sound_and_others_are_found() -> None:
         ([narrower, *rest], "tone dark: expected the wilson interval"),
     ):
         changed = sound.model_copy(update={"groups": sound.groups.model_copy(update={"scores": tuple(scores)})})
-        assert any(said in finding for finding in sanity.findings(changed)), said
+        assert any(said in finding for finding in consistency.findings(changed)), said
 
 
 def test_the_board_names_worst_and_best_group_and_the_gap() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facebench.reports.coverage import WORLDS, World, covered, drawn, table
-from facebench.reports.intervals import (
+from facebench.reports.statistics.coverage import WORLDS, World, covered, drawn, table
+from facebench.reports.statistics.intervals import (
     BY_PEOPLE,
     FEW_HITS,
     cluster_bootstrap,
@@ -203,7 +203,7 @@ def test_where_few_people_were_found_the_interval_reaches_as_far_as_wilsons() ->
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: f"{world.people}-{world.leak}-{world.spread}")
 def test_leakage_of_people_with_many_photos_is_covered_and_missed_on_both_sides(world: World) -> None:
-    """`reports/coverage.py` makes the table of `docs/attacks.md` with more draws."""
+    """`reports/statistics/coverage.py` makes the table of `docs/attacks.md` with more draws."""
     found = covered(world, ["printed", "by person"], draws=400)
     printed, by_person = found["printed"], found["by person"]
     assert printed.holds >= 0.885

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from facebench.reports.leaderboard import board
-from facebench.reports.marks import strongest
-from facebench.reports.record import KNOWLEDGE
-from facebench.reports.render import markdown
+from facebench.reports.board.leaderboard import board
+from facebench.reports.board.marks import strongest
+from facebench.reports.formats.render import markdown
+from facebench.reports.result.record import KNOWLEDGE
 from made_up import record
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.bench import cli
-from facebench.reports import ledger, page_data, render
-from facebench.reports.leaderboard import board
-from facebench.reports.page import html
-from facebench.reports.places import chances, leakage, utility
-from facebench.reports.record import write
+from facebench.bench.cli import main
+from facebench.reports.board.leaderboard import board
+from facebench.reports.board.plane import chances, leakage, utility
+from facebench.reports.formats import render
+from facebench.reports.pictures import page_data
+from facebench.reports.pictures.page import html
+from facebench.reports.result import ledger
+from facebench.reports.result.record import write
 from made_up import record
 from made_up_boards import everything, hostile
 
@@ -137,7 +139,7 @@ def test_the_policy_names_the_scripts_and_the_style_by_their_digests_and_lets_no
 
 
 def test_our_scripts_never_parse_html() -> None:
-    from facebench.reports import page
+    from facebench.reports.pictures import page
 
     for name in page.SCRIPTS:
         text = (page.ASSETS / name).read_text("utf-8")
@@ -166,9 +168,9 @@ def test_the_command_writes_a_page_and_says_where(
 ) -> None:
     write(record(), tmp_path / "records")
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["report", "--format", "html", "--records", "records"]) == 0
+    assert main.main(["report", "--format", "html", "--records", "records"]) == 0
     assert str(tmp_path / "leaderboard.html") in capsys.readouterr().out
     assert (tmp_path / "leaderboard.html").read_text("utf-8") == html(board(ledger.load(tmp_path / "records")))
-    assert cli.main(["report", "--format", "html", "--records", "records", "--out", "nowhere/x.html"]) == 2
+    assert main.main(["report", "--format", "html", "--records", "records", "--out", "nowhere/x.html"]) == 2
     assert "nowhere" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["leaderboard.html", "records"]

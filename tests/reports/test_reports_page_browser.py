@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from facebench.reports import ledger, render
-from facebench.reports.leaderboard import board
+from facebench.reports.board.leaderboard import board
+from facebench.reports.formats import render
+from facebench.reports.result import ledger
 from made_up_boards import HOSTILE, everything, hostile, written
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[test]'")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.reports import figures
-from facebench.reports.pictures import Shows, mark, marked, may_leave, shows
+from facebench.reports.pictures import figures
+from facebench.reports.pictures.shows import Shows, mark, marked, may_leave, shows
 from made_up import record
 
 

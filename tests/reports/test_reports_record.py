@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from facebench.reports import entries, ledger
-from facebench.reports.record import Interval, RecordError, RunRecord, Unreliable, read, write
+from facebench.reports.result import ledger
+from facebench.reports.result.record import Interval, RecordError, RunRecord, Unreliable, read, write
+from facebench.reports.tracking import entries
 from made_up import record
 from pydantic import ValidationError
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facebench.reports import render
-from facebench.reports.floor import NO_UTILITY, spread
-from facebench.reports.intervals import wilson
-from facebench.reports.leaderboard import board
-from facebench.reports.record import RunRecord, Score
-from facebench.reports.relative import Relative, relative
+from facebench.reports.board.floor import NO_UTILITY, spread
+from facebench.reports.board.leaderboard import board
+from facebench.reports.board.relative_utility import Relative, relative
+from facebench.reports.formats import render
+from facebench.reports.result.record import RunRecord, Score
+from facebench.reports.statistics.intervals import wilson
 from made_up import ACCURACY, LEAK, record
 from scipy.stats import t
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facebench.reports import ledger, sanity
-from facebench.reports.intervals import wilson
-from facebench.reports.record import Interval, Role, RunRecord, StageTrace
+from facebench.bench.audit import consistency
+from facebench.reports.result import ledger
+from facebench.reports.result.record import Interval, Role, RunRecord, StageTrace
+from facebench.reports.statistics.intervals import wilson
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up import LEAK, record
@@ -29,11 +30,11 @@ def _with(**change: Any) -> RunRecord:
 def test_published_records_agree_with_themselves(folder: str) -> None:
     kept = ledger.load(PUBLISHED / folder)
     assert kept
-    assert {found.name: sanity.findings(found) for found in kept} == {found.name: [] for found in kept}
+    assert {found.name: consistency.findings(found) for found in kept} == {found.name: [] for found in kept}
 
 
 def test_a_made_up_record_agrees_with_itself() -> None:
-    assert sanity.findings(record()) == []
+    assert consistency.findings(record()) == []
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -61,7 +62,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("bad", BAD)
 def test_a_score_that_does_not_agree_with_itself_is_found(bad: str) -> None:
     change, says = BAD[bad]
-    found = sanity.findings(_with(**change))
+    found = consistency.findings(_with(**change))
     assert any(says in text for text in found), found
     assert all(text.startswith("leak@1 on ignorant: ") for text in found)
 
@@ -69,7 +70,7 @@ def test_a_score_that_does_not_agree_with_itself_is_found(bad: str) -> None:
 @given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_no_count_of_any_number_of_trials_is_blamed(counted: tuple[int, int]) -> None:
     hits, n = counted
-    assert sanity.findings(_with(value=hits / n, n=n, intervals=(wilson(hits, n),))) == []
+    assert consistency.findings(_with(value=hits / n, n=n, intervals=(wilson(hits, n),))) == []
 
 
 def test_a_rate_over_both_kinds_of_pairs_has_twice_the_rarer_kind_as_trials() -> None:
@@ -77,14 +78,14 @@ def test_a_rate_over_both_kinds_of_pairs_has_twice_the_rarer_kind_as_trials() ->
         "value": 0.2, "n": 1000, "intervals": (wilson(160, 800),),
         "detail": {"n_genuine": 400.0, "n_impostor": 600.0},
     })  # fmt: skip
-    assert sanity.findings(record(scores=(error,))) == []
-    assert sanity.findings(record(scores=(error.model_copy(update={"detail": {}}),)))
+    assert consistency.findings(record(scores=(error,))) == []
+    assert consistency.findings(record(scores=(error.model_copy(update={"detail": {}}),)))
 
 
 def test_what_comes_twice_is_found() -> None:
     scores, (curve,), stage = record().scores, record().curves, StageTrace(name="fit", key="0", seconds=1, cached=True)
     twice = record(scores=(*scores, scores[0]), curves=(curve, curve), stages=(stage, stage))
-    assert sanity.findings(twice) == [
+    assert consistency.findings(twice) == [
         "score accuracy, lfw: expected once, got 2 times",
         "curve roc, lfw: expected once, got 2 times",
         "stage fit, 0: expected once, got 2 times",
@@ -93,13 +94,15 @@ def test_what_comes_twice_is_found() -> None:
 
 def test_a_curve_has_as_many_x_as_y() -> None:
     (curve,) = record().curves
-    (found,) = sanity.findings(record(curves=(curve.model_copy(update={"y": (1.0,)}),)))
+    (found,) = consistency.findings(record(curves=(curve.model_copy(update={"y": (1.0,)}),)))
     assert found == "curve roc on lfw: expected as many x as y, got 3 and 1"
 
 
 def test_roles_share_nobody_except_where_the_method_was_fitted_on_what_it_releases() -> None:
     same = {name: Role(identities=10, images=40, digest="cc") for name in ("G", "P")}
-    assert sanity.findings(record(roles=same)) == ["roles G and P: expected people of their own, got the same ones"]
-    assert sanity.findings(record(roles=same, config={"protocol": "in-sample"})) == []
+    assert consistency.findings(record(roles=same)) == [
+        "roles G and P: expected people of their own, got the same ones"
+    ]
+    assert consistency.findings(record(roles=same, config={"protocol": "in-sample"})) == []
     few = {"P": Role(identities=10, images=4, digest="cc")}
-    assert "at least, got 4 of 10 people" in sanity.findings(record(roles=few))[0]
+    assert "at least, got 4 of 10 people" in consistency.findings(record(roles=few))[0]

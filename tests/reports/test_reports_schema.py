@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from facebench.reports import ledger, thirdparty
-from facebench.reports.record import Unreliable, write
-from facebench.reports.schema import KINDS, schema
+from facebench.reports.result import ledger, thirdparty
+from facebench.reports.result.record import Unreliable, write
+from facebench.reports.result.schema import KINDS, schema
 from jsonschema import Draft202012Validator, ValidationError
 from made_up import attack, record
 
@@ -27,11 +27,11 @@ def _validator(kind: str) -> Draft202012Validator:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_committed_schema_is_the_models(kind: str) -> None:
     made = schema(kind)
-    assert FILES[kind].read_text() == made, f"make it anew: python -m facebench.reports.schema {kind}"
+    assert FILES[kind].read_text() == made, f"make it anew: python -m facebench.reports.result.schema {kind}"
 
 
 def test_the_documented_command_makes_it() -> None:
-    command = [sys.executable, "-m", "facebench.reports.schema", "attack"]
+    command = [sys.executable, "-m", "facebench.reports.result.schema", "attack"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == FILES["attack"].read_text()
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facebench.reports import ledger, render, thirdparty
-from facebench.reports.leaderboard import Row, board
-from facebench.reports.record import RecordError, RunRecord, read, write
+from facebench.reports.board.leaderboard import Row, board
+from facebench.reports.formats import render
+from facebench.reports.result import ledger, thirdparty
+from facebench.reports.result.record import RecordError, RunRecord, read, write
 from made_up import attack, record
 
 ROOT = Path(__file__).parents[2]

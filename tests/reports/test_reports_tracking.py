@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facebench.reports import entries
-from facebench.reports.ledger import load
-from facebench.reports.record import RunRecord, write
-from facebench.reports.tracking import TrackingError, check, mirror, mirrored
+from facebench.reports.result import training_log
+from facebench.reports.result.ledger import load
+from facebench.reports.result.record import RunRecord, write
+from facebench.reports.tracking import entries
+from facebench.reports.tracking.mirror import TrackingError, check, mirror, mirrored
 from made_up import record
 
 
@@ -80,7 +81,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_names_of_measures_become_names_that_mlflow_takes() -> None:
-    assert [entries.word(name) for name in ("leak@1 image", "tar@far=1e-3", "a/b", "..")] == [
+    assert [training_log.word(name) for name in ("leak@1 image", "tar@far=1e-3", "a/b", "..")] == [
         "leak_at_1_image",
         "tar_at_far_1e-3",
         "a_b",

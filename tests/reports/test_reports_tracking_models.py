@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 import torch
 from facebench.datasets.synthetic import Synthetic
-from facebench.facemae import embedder
-from facebench.facemae.portable_embedder import Embed
-from facebench.facemae.randomness import numbers
+from facebench.facemae.recognition import embedder
+from facebench.facemae.recognition.export import Embed
+from facebench.facemae.runtime.randomness import numbers
 from facebench.methods.base import Fit
 from facebench.methods.facemae import FaceMAE
 from facebench.methods.mae import MAE
-from facebench.reports import tracking_system
-from facebench.reports.record import write
-from facebench.reports.tracking import Model, TrackingError, mirror, mirrored
-from facebench.reports.tracking_models import save
+from facebench.reports.result.record import write
+from facebench.reports.tracking import system
+from facebench.reports.tracking.mirror import Model, TrackingError, mirror, mirrored
+from facebench.reports.tracking.models import save
 from made_up import record
 
 CPU = torch.device("cpu")
@@ -129,7 +129,7 @@ def test_a_model_tells_no_folder_of_this_machine(tmp_path: Path) -> None:
 def test_the_load_of_the_machine_goes_along_with_its_own_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
     kept = tmp_path / "system" / "load.jsonl"
-    with tracking_system.sampling(kept):
+    with system.sampling(kept):
         os.urandom(1)
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
     assert len(lines) >= 2, "one at once, one at the end"
@@ -141,16 +141,16 @@ def test_the_load_of_the_machine_goes_along_with_its_own_times(tmp_path: Path, m
 
 
 def test_an_error_in_the_run_stops_the_watch_and_gets_through(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), tracking_system.sampling(tmp_path / "load.jsonl"):
+    with pytest.raises(ZeroDivisionError), system.sampling(tmp_path / "load.jsonl"):
         1 / 0  # noqa: B018
     assert len((tmp_path / "load.jsonl").read_text().splitlines()) >= 2
 
 
 def test_what_the_watch_lacks_is_told_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    tracking_system.check()
+    system.check()
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "often")
     with pytest.raises(TrackingError, match="expected seconds above 0, got 'often'"):
-        tracking_system.check()
-    monkeypatch.setattr(tracking_system, "find_spec", lambda name: None)
+        system.check()
+    monkeypatch.setattr(system, "find_spec", lambda name: None)
     with pytest.raises(TrackingError, match="pip install psutil"):
-        tracking_system.check()
+        system.check()

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facebench.bench.cli import main
-from facebench.reports import tracking, tracking_read, tracking_runs
-from facebench.reports.record import RecordError, write
-from facebench.reports.tracking import TrackingError, mirror, mirrored
-from facebench.reports.tracking_client import connect, quietly
+from facebench.bench.cli.main import main
+from facebench.reports.result.record import RecordError, write
+from facebench.reports.tracking import mirror as tracking
+from facebench.reports.tracking import read, runs
+from facebench.reports.tracking.client import connect, quietly
+from facebench.reports.tracking.mirror import TrackingError, mirror, mirrored
 from made_up import record
 
 KEYS = ("facebench.key", "facebench.record", "facebench.sha256")
@@ -67,7 +68,7 @@ def test_a_server_holds_one_run_a_record_and_gives_the_newest_back(mlflow_server
     third = sent(tmp_path / "a colleague's", uri, experiment="one run", created=later, accuracy=0.9)
     assert {run for run, _ in rows(database, ACTIVE, "one run")} >= {other, third}
     assert first not in {run for run, _ in rows(database, ACTIVE, "one run")}, "the old one is in the trash"
-    found = tracking_read.fetch(uri, experiment="one run")
+    found = read.fetch(uri, experiment="one run")
     assert found == [record(created=later, accuracy=0.9), record(seed=1, method="noise")]
 
 
@@ -78,8 +79,8 @@ def test_two_processes_at_once_make_one_run(mlflow_server: Any, tmp_path: Path) 
         import sys, time
         from pathlib import Path
         import mlflow.tracking  # not part of the race
-        from facebench.reports.record import read
-        from facebench.reports.tracking import mirror
+        from facebench.reports.result.record import read
+        from facebench.reports.tracking.mirror import mirror
 
         path = Path(sys.argv[1])
         (path.parent / "ready").touch()
@@ -114,7 +115,7 @@ def test_a_run_that_another_process_made_in_the_same_moment_is_the_one_that_stay
     made = record()
     with quietly():
         client = connect(f"sqlite:///{tmp_path}/mlflow.db")
-        place = tracking_runs.experiment_of(client, "facebench", tmp_path)
+        place = runs.experiment_of(client, "facebench", tmp_path)
         create, before = client.create_run, []
 
         def raced(experiment: str, started: int, tags: dict[str, str], name: str) -> Any:
@@ -124,7 +125,7 @@ def test_a_run_that_another_process_made_in_the_same_moment_is_the_one_that_stay
             return create(experiment, started, tags, name)
 
         client.create_run = raced
-        run, parent, earlier = tracking_runs.run_of(client, place, made, digest="d", started=0)
+        run, parent, earlier = runs.run_of(client, place, made, digest="d", started=0)
         assert [parent, run] == before
         assert len(earlier) == 1
         child = create(place, 0, {"mlflow.parentRunId": "x"}, "a child of a second parent").info.run_id
@@ -132,7 +133,7 @@ def test_a_run_that_another_process_made_in_the_same_moment_is_the_one_that_stay
         keys = {name: told[name] for name in ("facebench.group", "facebench.key")}
         double = create(place, 0, {**keys, "facebench.sent": "9"}, "a second parent").info.run_id
         client.set_tag(child, "mlflow.parentRunId", double)
-        assert tracking_runs.run_of(client, place, made, digest="d", started=0)[:2] == (run, parent)
+        assert runs.run_of(client, place, made, digest="d", started=0)[:2] == (run, parent)
         assert client.get_run(child).data.tags["mlflow.parentRunId"] == parent
         assert client.get_run(double).info.lifecycle_stage == "deleted"
 
@@ -177,12 +178,12 @@ def test_a_mirror_that_fails_for_another_reason_says_so(tmp_path: Path, monkeypa
 def test_a_run_that_another_process_deletes_is_deleted(tmp_path: Path) -> None:
     with quietly():
         client = connect(f"sqlite:///{tmp_path}/mlflow.db")
-        run = client.create_run(tracking_runs.experiment_of(client, "facebench", tmp_path)).info.run_id
-        tracking_runs._delete(client, run)
-        tracking_runs._delete(client, run)
+        run = client.create_run(runs.experiment_of(client, "facebench", tmp_path)).info.run_id
+        runs._delete(client, run)
+        runs._delete(client, run)
         assert client.get_run(run).info.lifecycle_stage == "deleted"
         with pytest.raises(Exception, match="not found"):
-            tracking_runs._delete(client, "0" * 32)
+            runs._delete(client, "0" * 32)
 
 
 def test_the_board_of_a_shared_store_is_that_of_its_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,21 +231,21 @@ def test_a_damaged_large_or_oddly_named_record_is_told_with_its_run(
     for content in (b"{", sound.replace(b'"lfw-quick-masking-0"', b'"lfw-quick-masking-1"')):
         kept.write_bytes(content)
         with pytest.raises(RecordError, match=f"{run}.*or delete the run") as caught:
-            tracking_read.fetch(uri, experiment="facebench")
+            read.fetch(uri, experiment="facebench")
         assert "/tmp" not in str(caught.value)
     kept.write_bytes(sound)
-    monkeypatch.setattr(tracking_read, "LARGEST", 100)
+    monkeypatch.setattr(read, "LARGEST", 100)
     with pytest.raises(RecordError, match="got a larger one"):
-        tracking_read.fetch(uri, experiment="facebench")
+        read.fetch(uri, experiment="facebench")
     kept.unlink()
     with pytest.raises(RecordError, match="got none"):
-        tracking_read.fetch(uri, experiment="facebench")
+        read.fetch(uri, experiment="facebench")
     for name in ("../../x", ".hidden", "a/b", "x.mirror", "a\nb"):
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("UPDATE tags SET value = ? WHERE key = 'facebench.record'", [name])
             connection.commit()
         with pytest.raises(RecordError, match="no name of a record"):
-            tracking_read.fetch(uri, experiment="facebench")
+            read.fetch(uri, experiment="facebench")
 
 
 class Hostile(BaseHTTPRequestHandler):
@@ -304,10 +305,10 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 def test_a_server_is_not_trusted_with_sizes_or_places(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Hostile) as uri:
         with pytest.raises(RecordError, match="at most 32 MiB"):
-            tracking_read.fetch(uri, experiment="facebench")
+            read.fetch(uri, experiment="facebench")
         monkeypatch.setattr(Hostile, "redirects", True)
         with pytest.raises(RecordError, match="the server answered 302"):
-            tracking_read.fetch(uri, experiment="facebench")
+            read.fetch(uri, experiment="facebench")
 
 
 def test_a_server_that_never_answers_costs_seconds() -> None:
@@ -320,7 +321,7 @@ def test_a_server_that_never_answers_costs_seconds() -> None:
     with serving(Silent) as uri:
         started = time.monotonic()
         with pytest.raises(TrackingError, match="records cannot be fetched"):
-            tracking_read.fetch(uri, experiment="facebench")
+            read.fetch(uri, experiment="facebench")
         assert time.monotonic() - started < 20, "expected 4 s on a machine that does nothing else"
 
 

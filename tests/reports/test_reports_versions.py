@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from facebench.reports import render
-from facebench.reports.leaderboard import board
-from facebench.reports.versions import metric_of, metric_version, superseded
+from facebench.reports.board.leaderboard import board
+from facebench.reports.formats import render
+from facebench.reports.result.versions import metric_of, metric_version, superseded
 from made_up import record
 
 

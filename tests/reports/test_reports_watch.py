@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from facebench.reports import tracking, tracking_runs, tracking_watch
-from facebench.reports.record import write
-from facebench.reports.tracking import TrackingError, check, mirror
-from facebench.reports.tracking_read import fetch
+from facebench.reports.result.record import write
+from facebench.reports.tracking import mirror as tracking
+from facebench.reports.tracking import runs
+from facebench.reports.tracking import watch as tracking_watch
+from facebench.reports.tracking.mirror import TrackingError, check, mirror
+from facebench.reports.tracking.read import fetch
 from made_up import record
 
 LIMIT = 2.0
@@ -185,7 +187,7 @@ def test_the_first_trouble_is_told_where_a_second_follows(tmp_path: Path, monkey
     path = write(made, tmp_path / "records")
     with serving({"mlflow-artifacts": NOT_ALLOWED, **sound("b")}) as (uri, _):
         looked: list[int] = []
-        found = tracking_runs.run_of
+        found = runs.run_of
 
         def run_of(*args: Any, **more: Any) -> Any:
             looked.append(1)

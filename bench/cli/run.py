@@ -1,0 +1,163 @@
+"""What `bench run` does: runs one after another, their pictures, and their mirror in MLflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ...reports.tracking import mirror as tracking
+from ...reports.tracking.uri import shown
+from ..experiment import faces_picture as facegrid
+from ..experiment import processes
+from ..experiment.pipeline import Steps
+from ..experiment.run import Outcome, prepare, run
+from ..plan.plan import ConfigError, Plan, plan
+from ..store.store import Store
+from ..terminal.progress import Display
+from . import mirror as tracked
+from .mirror import FIGURES
+
+
+def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """Run every method with every seed, and say what came out.
+
+    Returns:
+        0, or 1 where a sanity bound failed.
+
+    Raises:
+        Every error of a run; what was finished before is kept.
+    """
+    from .summary import dry_run
+
+    plans = _plans(args)
+    display = Display(quiet=args.quiet or args.json or not processes.leads())
+    store = Store(
+        args.store,
+        force=frozenset(args.force),
+        waiting=lambda name: display.note(f"{name}: another run is making this stage; waiting for it"),
+    )
+    if args.tracking_uri != "none":
+        tracking.check(args.tracking_uri)
+    if args.system_metrics:
+        from ...reports.tracking import system
+
+        system.check()
+    laid = [prepare(p, store, data_root=args.data, device=args.device, display=display) for p in plans]
+    _refuse_unknown_stages(args.force, laid)
+    if args.dry_run:
+        say(dry_run(laid, store))
+        return 0
+    if not processes.leads():
+        processes.follow(laid)
+        return 0
+    with processes.leading(laid):
+        return _run_all(plans, laid, store, args, display, say)
+
+
+def _run_all(
+    plans: Sequence[Plan], laid: Sequence[Steps], store: Store, args: argparse.Namespace, display: Display,
+    say: Callable[[str], None],
+) -> int:  # fmt: skip
+    from .summary import board, summary
+
+    outcomes = []
+    for n, (planned, steps) in enumerate(zip(plans, laid, strict=True)):
+        method = planned.method_entry()["use"]
+        if len(plans) > 1:
+            display.note(f"run {n + 1} of {len(plans)}: {method} on {planned.dataset}, seed {planned.seed}")
+        make = partial(run, planned, steps, store, display=display)
+        outcome = _watched(make, store) if args.system_metrics else make()
+        outcomes.append(outcome)
+        place = _follow_up(outcome, store, args, display)
+        if not args.json:
+            say(summary(outcome, place))
+    records = [outcome.record for outcome in outcomes]
+    if args.json:
+        say(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
+    elif len(records) > 1:
+        say(board(records))
+    return int(any(not check.passed for record in records for check in record.checks))
+
+
+def _plans(args: argparse.Namespace) -> list[Plan]:
+    """One plan a method and seed; all are checked before the first one runs."""
+    return [
+        plan(
+            recipe=args.recipe,
+            experiment=args.experiment,
+            settings=args.set,
+            dataset=args.dataset,
+            method=method,
+            seed=seed,
+            protocol=args.protocol,
+            attacks="all" if args.attacks == ["all"] else args.attacks,
+            skip_bad=args.skip_bad,
+            groups={"table": args.groups} if args.groups else None,
+        )
+        for method, seed in product(args.method or [None], args.seed or [None])
+    ]
+
+
+def _refuse_unknown_stages(forced: Sequence[str], laid: Sequence[Steps]) -> None:
+    known = sorted({step.name.partition("/")[0] for steps in laid for step in steps.all} | {"scan"})
+    unknown = sorted(set(forced) - set(known))
+    if unknown:
+        raise ConfigError(f"--force {unknown[0]}: no such stage; expected one of {', '.join(known)}")
+
+
+def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display: Display) -> str:
+    """Draw and mirror what is new; gives the line that says where the mirror is."""
+    figures = store.root / FIGURES / outcome.record.name
+    if outcome.new or not figures.is_dir():
+        with store.anew(figures) as made:  # whole or not at all: a picture that is missing would be missed for ever
+            _draw(outcome, made)
+    facegrid.keep(outcome.steps, figures, asked=args.with_faces, anew=outcome.new)
+    if args.tracking_uri == "none":
+        return ""
+    target = tracked.Target.of(args)
+    if not target.has(outcome.path, store):
+        try:
+            tracked.send(outcome.record, outcome.path, store, target, display)
+        except tracking.TrackingError as error:
+            display.warn(f"warning: {error}")
+            return ""
+        except OSError as error:
+            display.warn(
+                f"warning: {outcome.record.name} was not sent to MLflow ({error}); the record is safe at "
+                f"{outcome.path}; send it later with `bench mirror`"
+            )
+            return ""
+    return shown(args.tracking_uri)
+
+
+def _watched(make: Callable[[], Outcome], store: Store) -> Outcome:
+    """A run, and how busy the machine was meanwhile; of a run that had nothing to do that is not kept."""
+    from ...reports.tracking.system import sampling
+
+    folder = store.root / tracked.SYSTEM
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder) as scratch:
+        path = Path(scratch) / "load.jsonl"
+        with sampling(path):
+            outcome = make()
+        if outcome.new:
+            path.replace(tracked.load_of(outcome.record.name, store))
+    return outcome
+
+
+def _draw(outcome: Outcome, out: Path) -> None:
+    from ...reports.pictures.figures import draw
+
+    out.mkdir(parents=True, exist_ok=True)
+    draw(outcome.record, out, _logs(outcome))
+
+
+def _logs(outcome: Outcome) -> dict[str, Path]:
+    """Training logs by stage."""
+    found = {step.name: outcome.steps.path(step) / "log.jsonl" for step in outcome.steps.all}
+    return {name: path for name, path in found.items() if path.is_file()}

@@ -1,0 +1,127 @@
+"""Results and plans as tables that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...methods.base import Method
+from ...reports.board.marks import STILL_LEARNING, unasked
+from ...reports.board.other_conditions import CONDITIONS, worst
+from ...reports.formats.role_sizes import role_g
+from ...reports.formats.subgroup_tables import group_lines
+from ...reports.result.harmless import one_line
+from ...reports.result.record import RunRecord, Score
+from ..experiment.pipeline import Steps
+from ..experiment.run import Outcome
+from ..plugins import name_of
+from ..store.store import Store
+from ..terminal.text import text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+UTILITY = "utility: verification accuracy of a recognizer trained on the private faces"
+LEAKAGE = "leakage: private faces whose person the attacker finds among the originals"
+MEMORISED = (
+    "leakage: synthetic faces that match people the generator was trained on, less those that match people it "
+    "never saw; not the same number as that of a set with sources"
+)
+
+
+def summary(outcome: Outcome, tracked: str) -> str:
+    """One run: what was measured, with bounds, and where it is kept."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    record = outcome.record
+    released = record.roles["P"]
+    lines: list[RenderableType] = [
+        f"[bold]{escape(one_line(record.method))} on {escape(one_line(record.dataset))}[/], "
+        f"recipe {escape(one_line(record.recipe))}, "
+        f"seed {record.seed}: {released.images:,} faces of {released.identities:,} people released",
+        escape(one_line(role_g([record]).strip())),
+    ]
+    for side, title in (("utility", UTILITY), ("privacy", LEAKAGE if record.sourced else MEMORISED)):
+        table = Table(box=None, padding=(0, 2, 0, 2))
+        for column in ("", "on", "value", "95 % interval", "chance", "n"):
+            table.add_column(column, justify="left" if column in ("", "on") else "right")
+        for score in record.scores:
+            if score.measure.side == side and score.measure.headline:
+                table.add_row(*[escape(cell) for cell in _cells(score)])
+        lines += ["", f"[italic]{title}[/]", table]
+    lines += ["", *(escape(one_line(line)) for line in [*_beside(record), *_not_run(record)])]
+    if record.learning and record.learning.still:
+        lines.append(
+            f"{STILL_LEARNING}: the loss of the recognizer fell from {record.learning.start:.1f} to "
+            f"{record.learning.end:.1f} and was still falling; more steps would give another utility"
+        )
+    cut = [note for note in record.notes if note.startswith("batch cut down")]
+    lines += [f"[yellow]{escape(one_line(note))}[/]" for note in cut]
+    lines += [f"[bold red]unreliable[/] {escape(one_line(flaw))}" for flaw in record.flaws]
+    lines += [escape(line) for line in group_lines(record)]
+    made = sum(stage.seconds for stage in record.stages)
+    cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
+    lines.append(escape(one_line(f"record {outcome.path} ({cached})")))
+    lines += [escape(one_line(f"MLflow {tracked}"))] if tracked else []
+    return text(*lines) + "\n"
+
+
+def _beside(record: RunRecord) -> list[str]:
+    """The worst leakage under other conditions than the headline's."""
+    told = {says: worst([record], name) for name, says in CONDITIONS.items()}
+    return [f"worst leakage {says}: {found.mean:.1%} ({found.on})" for says, found in told.items() if found]
+
+
+def _not_run(record: RunRecord) -> list[str]:
+    """Attacks that do not apply or were not asked for, a line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for attack, reason in record.not_run.items():
+        reasons.setdefault(reason, []).append(attack)
+    if absent := unasked([record]):
+        reasons["not asked for; --attacks all runs every one"] = list(absent)
+    return [f"not run: {', '.join(sorted(attacks))} ({reason})" for reason, attacks in reasons.items()]
+
+
+def _cells(score: Score) -> list[str]:
+    share = score.measure.unit == "share"
+
+    def shown(value: float | None) -> str:
+        if value is None:
+            return "-"
+        return f"{value:.1%}" if share else f"{value:.3g}"
+
+    first = score.intervals[0] if score.intervals else None
+    return [
+        one_line(score.measure.name),
+        one_line(score.on),
+        shown(score.value),
+        f"{shown(first.low)} to {shown(first.high)}" if first else one_line(score.note) or "-",
+        shown(score.chance),
+        f"{score.n:,}",
+    ]
+
+
+def dry_run(runs: Sequence[Steps], store: Store) -> str:
+    """What would be made, and what is there."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("run", "stage", "key", "state"):
+        table.add_column(column)
+    for steps in runs:
+        name = escape(one_line(f"{name_of(steps.method, Method)} on {steps.data.name}, seed {steps.plan.seed}"))
+        for step in steps.all:
+            state = "cached" if store.has(step.name, step.inputs) else "to be made"
+            table.add_row(name, escape(one_line(step.name)), store.key(step.name, step.inputs), state)
+            name = ""
+    return text(table)
+
+
+def board(records: Sequence[RunRecord]) -> str:
+    """The leaderboard over some records, as text."""
+    from ...reports.board import leaderboard
+    from ...reports.formats import render
+
+    return render.markdown(leaderboard.board(records))

@@ -1,0 +1,65 @@
+"""Several processes of one run, as `accelerate launch` or `torchrun` start them: the first leads, others help it fit.
+
+All of a run but fitting is the leader's. The others wait for its word, which goes through a store of
+`torch.distributed` on the port after the one that the launcher named, and fit with it where a method can share that.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .pipeline import Steps
+
+_LONG = timedelta(days=30)
+"""The leader may train a teacher first, on millions of faces."""
+
+
+def launched() -> int:
+    """How many processes the launcher started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def leads() -> bool:
+    """Whether this process is the first, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@contextmanager
+def leading(laid: Sequence[Steps]) -> Iterator[None]:
+    """Call the others to every fit that is made, and let them go in the end, however it ends."""
+    if launched() == 1:
+        yield
+        return
+    words = _words()
+    for number, steps in enumerate(laid):
+        steps.call_others = partial(words.set, str(number), "fit")
+    try:
+        yield
+    finally:
+        for number in range(len(laid)):
+            if not words.check([str(number)]):
+                words.set(str(number), "none")
+
+
+def follow(laid: Sequence[Steps]) -> None:
+    """Wait for the leader's word on each run, and fit with it; what is written here is thrown away."""
+    words = _words()
+    for number, steps in enumerate(laid):
+        words.wait([str(number)], _LONG)
+        if words.get(str(number)) == b"fit":
+            with tempfile.TemporaryDirectory() as out:
+                steps.fit_along(Path(out))
+
+
+def _words() -> Any:
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    host, port = os.environ.get("MASTER_ADDR", "localhost"), int(os.environ.get("MASTER_PORT", "29500"))
+    return TCPStore(host, port + 1, is_master=leads(), wait_for_workers=False, timeout=timedelta(minutes=5))

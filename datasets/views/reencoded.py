@@ -1,0 +1,40 @@
+"""Faces as they are once they were written into image files and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import Face, Faces
+from ..files import codec
+
+
+class Reencoded:
+    """The same faces with what an encoding loses of them.
+
+    Args:
+        faces: as they were made.
+        kind: of the image files.
+    """
+
+    def __init__(self, faces: Faces, kind: Literal["png", "jpeg"]) -> None:
+        self.faces, self.kind = faces, kind
+        self.identities = faces.identities
+        self.labels: NDArray[np.int64] = faces.labels
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.faces.names
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __getitem__(self, index: int) -> Face:
+        return Face(codec.decode(self.encoded(index), where=f"face {index}, encoded"), int(self.labels[index]))
+
+    def encoded(self, index: int) -> bytes:
+        """The image file of one face."""
+        return codec.encode(self.faces[index].image, kind=self.kind)
