@@ -62,8 +62,7 @@ def run_method(facebench_store: Path) -> Callable[..., RunRecord]:
         planned = plan(recipe=str(recipe), settings=settings, dataset=str(dataset), method=method, seed=seed)
         store, display = Store(facebench_store), Display(quiet=True)
         root = Path(os.environ.get("FACEBENCH_DATA", "data"))
-        steps = prepare(planned, store, data_root=root, device="auto", display=display)
-        return run(planned, steps, store, display=display).record
+        return run(prepare(planned, store, data_root=root, device="auto", display=display), display=display).record
 
     return run_it
 

@@ -37,6 +37,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"recognition", "metrics", "attacks.leakage"},
         {"attacks.adaptive", "compare", "subgroups"},
         {"attacks", "plan", "gate"},
+        {"experiment.stages"},
         {"experiment"},
         {"audit", "release"},
         {"cli"},

@@ -16,9 +16,9 @@ from ...reports.result.versions import IDENTIFICATION, metric_of, metric_version
 from ..attacks.base import Attack
 from ..biometrics.embeddings import AttackError
 from ..biometrics.roc import MetricError
-from ..experiment.arithmetic import USUAL
-from ..experiment.pipeline import NOT_RUN
 from ..experiment.sanity import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs
+from ..experiment.stages.arithmetic import USUAL
+from ..experiment.stages.attack import NOT_RUN
 from ..metrics.accuracy import Accuracy
 from ..metrics.base import Metric
 from ..plan.plan import Plan

@@ -14,7 +14,7 @@ from ...reports.tracking import mirror as tracking
 from ...reports.tracking.uri import shown
 from ..experiment import faces_picture as facegrid
 from ..experiment import processes
-from ..experiment.pipeline import Steps
+from ..experiment.pipeline import Pipeline
 from ..experiment.run import Outcome, prepare, run
 from ..plan.plan import ConfigError, Plan, plan
 from ..store.store import Store
@@ -47,30 +47,31 @@ def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
         from ...reports.tracking import system
 
         system.check()
-    laid = [prepare(p, store, data_root=args.data, device=args.device, display=display) for p in plans]
-    _refuse_unknown_stages(args.force, laid)
+    runs = [prepare(p, store, data_root=args.data, device=args.device, display=display) for p in plans]
+    _refuse_unknown_stages(args.force, runs)
     if args.dry_run:
-        say(dry_run(laid, store))
+        say(dry_run(runs, store))
         return 0
     if not processes.leads():
-        processes.follow(laid)
+        processes.follow(runs)
         return 0
-    with processes.leading(laid):
-        return _run_all(plans, laid, store, args, display, say)
+    with processes.leading(runs) as call:
+        return _run_all(runs, call, store, args, display, say)
 
 
 def _run_all(
-    plans: Sequence[Plan], laid: Sequence[Steps], store: Store, args: argparse.Namespace, display: Display,
+    runs: Sequence[Pipeline], call: Callable[[int], None], store: Store, args: argparse.Namespace, display: Display,
     say: Callable[[str], None],
 ) -> int:  # fmt: skip
     from .summary import board, summary
 
     outcomes = []
-    for n, (planned, steps) in enumerate(zip(plans, laid, strict=True)):
-        method = planned.method_entry()["use"]
-        if len(plans) > 1:
-            display.note(f"run {n + 1} of {len(plans)}: {method} on {planned.dataset}, seed {planned.seed}")
-        make = partial(run, planned, steps, store, display=display)
+    for number, pipeline in enumerate(runs):
+        planned = pipeline.context.plan
+        if len(runs) > 1:
+            method = planned.method_entry()["use"]
+            display.note(f"run {number + 1} of {len(runs)}: {method} on {planned.dataset}, seed {planned.seed}")
+        make = partial(run, pipeline, display=display, call_others=partial(call, number))
         outcome = _watched(make, store) if args.system_metrics else make()
         outcomes.append(outcome)
         place = _follow_up(outcome, store, args, display)
@@ -103,8 +104,8 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
     ]
 
 
-def _refuse_unknown_stages(forced: Sequence[str], laid: Sequence[Steps]) -> None:
-    known = sorted({step.name.partition("/")[0] for steps in laid for step in steps.all} | {"scan"})
+def _refuse_unknown_stages(forced: Sequence[str], runs: Sequence[Pipeline]) -> None:
+    known = sorted({stage.name.partition("/")[0] for run in runs for stage in run.stages} | {"scan"})
     unknown = sorted(set(forced) - set(known))
     if unknown:
         raise ConfigError(f"--force {unknown[0]}: no such stage; expected one of {', '.join(known)}")
@@ -116,7 +117,7 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
     if outcome.new or not figures.is_dir():
         with store.anew(figures) as made:  # whole or not at all: a picture that is missing would be missed for ever
             _draw(outcome, made)
-    facegrid.keep(outcome.steps, figures, asked=args.with_faces, anew=outcome.new)
+    facegrid.keep(outcome.pipeline, figures, asked=args.with_faces, anew=outcome.new)
     if args.tracking_uri == "none":
         return ""
     target = tracked.Target.of(args)
@@ -159,5 +160,5 @@ def _draw(outcome: Outcome, out: Path) -> None:
 
 def _logs(outcome: Outcome) -> dict[str, Path]:
     """Training logs by stage."""
-    found = {step.name: outcome.steps.path(step) / "log.jsonl" for step in outcome.steps.all}
+    found = {stage.name: outcome.pipeline.path(stage) / "log.jsonl" for stage in outcome.pipeline.stages}
     return {name: path for name, path in found.items() if path.is_file()}

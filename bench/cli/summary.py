@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...methods.base import Method
 from ...reports.board.marks import STILL_LEARNING, unasked
 from ...reports.board.other_conditions import CONDITIONS, worst
 from ...reports.formats.role_sizes import role_g
 from ...reports.formats.subgroup_tables import group_lines
 from ...reports.result.harmless import one_line
 from ...reports.result.record import RunRecord, Score
-from ..experiment.pipeline import Steps
+from ..experiment.pipeline import Pipeline
 from ..experiment.run import Outcome
-from ..plugins import name_of
 from ..store.store import Store
 from ..terminal.text import text
 
@@ -102,7 +100,7 @@ def _cells(score: Score) -> list[str]:
     ]
 
 
-def dry_run(runs: Sequence[Steps], store: Store) -> str:
+def dry_run(runs: Sequence[Pipeline], store: Store) -> str:
     """What would be made, and what is there."""
     from rich.markup import escape
     from rich.table import Table
@@ -110,11 +108,12 @@ def dry_run(runs: Sequence[Steps], store: Store) -> str:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("run", "stage", "key", "state"):
         table.add_column(column)
-    for steps in runs:
-        name = escape(one_line(f"{name_of(steps.method, Method)} on {steps.data.name}, seed {steps.plan.seed}"))
-        for step in steps.all:
-            state = "cached" if store.has(step.name, step.inputs) else "to be made"
-            table.add_row(name, escape(one_line(step.name)), store.key(step.name, step.inputs), state)
+    for run in runs:
+        context = run.context
+        name = escape(one_line(f"{context.name} on {context.data.name}, seed {context.plan.seed}"))
+        for stage in run.stages:
+            state = "cached" if store.has(stage.name, stage.inputs) else "to be made"
+            table.add_row(name, escape(one_line(stage.name)), store.key(stage.name, stage.inputs), state)
             name = ""
     return text(table)
 

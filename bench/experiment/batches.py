@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from ...reports.result.parts import Released
-from ..plan.plan import Plan
-from .pipeline import Steps
+from .pipeline import Pipeline
 
 
-def cut_down(plan: Plan, steps: Steps, released: Released) -> list[str]:
+def cut_down(run: Pipeline, released: Released) -> list[str]:
     """Which they are and how far their batches were cut down, as a note; nothing where none was."""
-    images = {role: len(places) for role, places in steps.data.places.items()}
+    plan, images = run.context.plan, {role: len(indices) for role, indices in run.context.data.places.items()}
     trained = [("train", plan.recognizer, released.images)]
-    trained += [("teacher", plan.teacher, images["G"])] * any(step.name == "teacher" for step in steps.all)
-    trained += [("judge", plan.judge, images["A"])] * bool(steps.own_judge)
-    told = [f"{name} {there} faces a step, not {how.batch}" for name, how, there in trained if there < how.batch]
+    trained += [("teacher", plan.teacher, images["G"])] * bool(run.teacher)
+    trained += [("judge", plan.judge, images["A"])] * bool(run.judge.stage)
+    told = [
+        f"{name} {there} faces a step, not {config.batch}" for name, config, there in trained if there < config.batch
+    ]
     return [f"batch cut down: {', '.join(told)}"] if told else []

@@ -11,38 +11,38 @@ from ...reports.pictures.shows import Shows, mark, shows
 
 if TYPE_CHECKING:
     from ...datasets.base import Faces
-    from .pipeline import Steps
+    from .pipeline import Pipeline
 
 COLUMNS = 10
 FACES, FIT = "faces.png", "fit.png"
 
 
-def keep(steps: Steps, folder: Path, *, asked: bool, anew: bool) -> None:
+def keep(run: Pipeline, folder: Path, *, asked: bool, anew: bool) -> None:
     """Put pictures of faces beside a run's other figures: of drawn faces always, of real ones where they are asked for.
 
     Args:
-        steps: of a run whose release is made.
+        run: a run whose release is made.
         folder: of the figures.
         asked: whether the user asked for real faces with this very command.
         anew: whether the run is a new one, so that pictures that are there are of an earlier one.
     """
-    of: Shows = "drawn faces" if _drawn(steps) else "real faces"
+    of: Shows = "drawn faces" if _drawn(run) else "real faces"
     if anew:
         for name in (FACES, FIT):
             (folder / name).unlink(missing_ok=True)
     if of == "real faces" and not asked:
         return
     if not _is(folder / FACES, of):
-        _put(folder / FACES, lambda path: draw_grid(steps, path), of)
-    shown_in_fit = sorted(steps.path(steps.fit).glob("*.png")) if steps.fit else []
+        _put(folder / FACES, lambda path: draw_grid(run, path), of)
+    shown_in_fit = sorted(run.path(run.fit).glob("*.png")) if run.fit else []
     if shown_in_fit and not _is(folder / FIT, of):  # the last of the pictures that fitting left
         _put(folder / FIT, lambda path: shutil.copyfile(shown_in_fit[-1], path), of)
 
 
-def _drawn(steps: Steps) -> bool:
+def _drawn(run: Pipeline) -> bool:
     """Whether nobody real can be seen: faces are drawn, and the method brings none from a file, as `external` does."""
-    files = (value for value in vars(steps.method).values() if isinstance(value, Path))
-    return steps.data.synthetic and not any(files)
+    files = (value for value in vars(run.context.method).values() if isinstance(value, Path))
+    return run.context.data.synthetic and not any(files)
 
 
 def _is(path: Path, of: Shows) -> bool:
@@ -62,14 +62,14 @@ def _put(path: Path, draw: Callable[[Path], object], of: Shows) -> None:
         partial.unlink(missing_ok=True)
 
 
-def draw_grid(steps: Steps, path: Path) -> None:
+def draw_grid(run: Pipeline, path: Path) -> None:
     """Draw the first face of some people of role P above its private version, as a PNG.
 
     Where private faces show new people there is nothing above: three rows of private faces, a person a column.
     It shows faces: callers see to it that they are synthetic, or that the user asked.
 
     Args:
-        steps: of a run whose release is made.
+        run: a run whose release is made.
         path: the file to write.
     """
     import numpy as np
@@ -78,13 +78,13 @@ def draw_grid(steps: Steps, path: Path) -> None:
     from ...datasets.recordio import RecordIO
     from ...datasets.views.grid import write_grid
 
-    private: Faces = RecordIO(root=steps.path(steps.release)).open()
+    private: Faces = RecordIO(root=run.path(run.release)).open()
 
     def row(faces: Faces, number: int) -> torch.Tensor:
         first = np.unique(faces.labels, return_index=True)[1][:COLUMNS]
         return torch.stack([faces[min(int(index) + number, len(faces) - 1)].image for index in first])
 
-    if steps.method.sourced:
-        write_grid([row(steps.data.role("P"), 0), row(private, 0)], path)
+    if run.context.method.sourced:
+        write_grid([row(run.context.data.role("P"), 0), row(private, 0)], path)
     else:
         write_grid([row(private, number) for number in range(3)], path)

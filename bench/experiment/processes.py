@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .pipeline import Steps
+from ...datasets.base import silent
+from .pipeline import Pipeline
 
 _LONG = timedelta(days=30)
 """The leader may train a teacher first, on millions of faces."""
@@ -32,30 +32,29 @@ def leads() -> bool:
 
 
 @contextmanager
-def leading(laid: Sequence[Steps]) -> Iterator[None]:
-    """Call the others to every fit that is made, and let them go in the end, however it ends."""
+def leading(runs: Sequence[Pipeline]) -> Iterator[Callable[[int], None]]:
+    """Gives what calls the others to the fit of a run, by its number, and lets them go in the end, however it ends."""
     if launched() == 1:
-        yield
+        yield lambda number: None
         return
     words = _words()
-    for number, steps in enumerate(laid):
-        steps.call_others = partial(words.set, str(number), "fit")
     try:
-        yield
+        yield lambda number: words.set(str(number), "fit")
     finally:
-        for number in range(len(laid)):
+        for number in range(len(runs)):
             if not words.check([str(number)]):
                 words.set(str(number), "none")
 
 
-def follow(laid: Sequence[Steps]) -> None:
+def follow(runs: Sequence[Pipeline]) -> None:
     """Wait for the leader's word on each run, and fit with it; what is written here is thrown away."""
     words = _words()
-    for number, steps in enumerate(laid):
+    for number, run in enumerate(runs):
         words.wait([str(number)], _LONG)
         if words.get(str(number)) == b"fit":
             with tempfile.TemporaryDirectory() as out:
-                steps.fit_along(Path(out))
+                if run.fit:
+                    run.fit.make(Path(out), silent)
 
 
 def _words() -> Any:

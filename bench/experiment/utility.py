@@ -9,42 +9,41 @@ from ...reports.result.versions import IDENTIFICATION
 from ..metrics.accuracy import BLIND, MEASURE, ONE_KIND, Accuracy
 from ..metrics.accuracy import blind as is_blind
 from ..metrics.base import Metric
-from ..plugins import name_of
+from ..plan.plan import ConfigError, Plan
+from ..plugins import build, name_of
 from ..recognition import identification, verification
-from .pipeline import Steps
+from .pipeline import Pipeline
 
 
-def scored(measured: Sequence[Metric], steps: Steps) -> tuple[list[Score], list[Curve]]:
+def scored(measured: Sequence[Metric], run: Pipeline) -> tuple[list[Score], list[Curve]]:
     """What the trained recognizer is worth: the scores and curves of every verification set."""
     scores: list[Score] = []
     curves: list[Curve] = []
-    for name, step in steps.named("verify").items():
-        kept = verification.read(steps.path(step))
+    for name, stage in run.verify.items():
+        kept = verification.read(run.path(stage))
         for metric in measured:
             score, curve = metric(kept, name)
             scores.append(score)
             curves += [curve] if curve else []
-    scores += [identification.score(steps.path(step)) for step in steps.all if step.name == "identify"]
+    if run.identify:
+        scores.append(identification.score(run.path(run.identify)))
     return scores, curves
 
 
-def clear(steps: Steps) -> dict[str, float | None]:
+def clear(run: Pipeline) -> dict[str, float | None]:
     """The judge's accuracy on clear pairs, by verification set."""
-    return {
-        name: Accuracy()(verification.read(steps.path(step)), name)[0].value
-        for name, step in steps.named("clear").items()
-    }
+    return {name: Accuracy()(verification.read(run.path(stage)), name)[0].value for name, stage in run.clear.items()}
 
 
-def blind(steps: Steps) -> list[str]:
+def blind(run: Pipeline) -> list[str]:
     """The verification sets all of whose pairs are alike to the judge."""
-    return [name for name, step in steps.named("clear").items() if is_blind(verification.read(steps.path(step)))]
+    return [name for name, stage in run.clear.items() if is_blind(verification.read(run.path(stage)))]
 
 
-def metric_versions(measured: Sequence[Metric], steps: Steps) -> dict[str, int]:
+def metric_versions(measured: Sequence[Metric], run: Pipeline) -> dict[str, int]:
     """The version of each metric that made a number of the run."""
     found = {name_of(metric, Metric): type(metric).version for metric in measured}
-    if any(step.name == "identify" for step in steps.all):
+    if run.identify:
         found[IDENTIFICATION] = identification.VERSION
     return {**found, "accuracy": Accuracy.version}  # which tells how good the judge is, too
 
@@ -58,3 +57,19 @@ def notes(scores: list[Score], blind_on: list[str]) -> Iterator[str]:
         if found:
             name = "blind recognizer" if says == BLIND else says
             yield f"{name}: on {', '.join(found)}, see the note of the accuracy"
+
+
+def metrics(plan: Plan) -> list[Metric]:
+    """The measures of verification that a plan names; one class may be there several times with other parameters.
+
+    Raises:
+        PluginError, UnknownPlugin: one cannot be built.
+        ConfigError: one is named twice.
+    """
+    built: list[Metric] = []
+    for place, entry in enumerate(plan.metrics):
+        metric = build(Metric, entry, where=f"metrics.{place}")
+        if metric in built:
+            raise ConfigError(f"metrics.{place}: {name_of(metric, Metric)} is named twice with equal parameters")
+        built.append(metric)
+    return built

@@ -35,7 +35,7 @@ class StoreError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Stage:
+class Artifact:
     """A finished stage."""
 
     name: str
@@ -117,7 +117,7 @@ class Store:
         path = self.path(name, inputs)
         return (path / TRACE).is_file() and not self._must_force(name, path.name)
 
-    def stage(self, name: str, inputs: Any, make: Callable[[Path], None], *, precision: str | None = None) -> Stage:
+    def stage(self, name: str, inputs: Any, make: Callable[[Path], None], *, precision: str | None = None) -> Artifact:
         """A finished stage: looked up, or made now.
 
         Args:
@@ -266,7 +266,7 @@ def _replace(partial: Path, path: Path) -> None:
         partial.rename(path)
 
 
-def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Stage:
+def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Artifact:
     """Check that a stage is as it was made: names and sizes always, content where the time stamp differs.
 
     Args:
@@ -308,7 +308,7 @@ def _open(name: str, path: Path, *, cached: bool, thorough: bool = False) -> Sta
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"stage {name} in {path}: {TRACE} cannot be read ({error}): {remedy}") from error
-    return Stage(name, path.name, path, seconds, cached, peak, precision)
+    return Artifact(name, path.name, path, seconds, cached, peak, precision)
 
 
 @contextmanager

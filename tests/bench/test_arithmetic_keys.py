@@ -10,10 +10,11 @@ import pytest
 from facebench.bench.audit.recompute import own_content
 from facebench.bench.cli.main import main
 from facebench.bench.compare.compare import CompareError, compare
-from facebench.bench.experiment import arithmetic, pipeline
+from facebench.bench.experiment import pipeline
 from facebench.bench.experiment.batches import cut_down
-from facebench.bench.experiment.build import lay_out
-from facebench.bench.experiment.stage import Step
+from facebench.bench.experiment.pipeline import lay_out
+from facebench.bench.experiment.stages import arithmetic
+from facebench.bench.experiment.stages.stage import Stage
 from facebench.bench.plan.data import open_data
 from facebench.bench.plan.plan import Plan
 from facebench.bench.store.store import Store, StoreError
@@ -25,7 +26,7 @@ PLAN = Plan(synthetic={"people": 60, "images": 4, "pairs": 40}, method="facemae"
 TRAINED = {"teacher", "fit", "train", "judge", "attack/parrot"}
 
 
-def laid(store: Store, precision: str, monkeypatch: pytest.MonkeyPatch) -> pipeline.Steps:
+def laid(store: Store, precision: str, monkeypatch: pytest.MonkeyPatch) -> pipeline.Pipeline:
     monkeypatch.setattr(pipeline, "arithmetic", lambda device, store: precision)
     return lay_out(PLAN, open_data(PLAN, store, root=store.root), store, device="cpu")
 
@@ -35,9 +36,9 @@ def test_only_another_arithmetic_than_float32_is_in_keys_and_in_all_that_follows
 ) -> None:
     store = Store(tmp_path / "runs")
     usual, other = (laid(store, precision, monkeypatch) for precision in ("float32", "bfloat16"))
-    assert all("precision" not in step.inputs for step in usual.all)
-    assert {step.name for step in other.all if "precision" in step.inputs} == TRAINED
-    keys = [{step.name: store.key(step.name, step.inputs) for step in each.all} for each in (usual, other)]
+    assert all("precision" not in step.inputs for step in usual.stages)
+    assert {step.name for step in other.stages if "precision" in step.inputs} == TRAINED
+    keys = [{step.name: store.key(step.name, step.inputs) for step in each.stages} for each in (usual, other)]
     assert keys[0].keys() == keys[1].keys()
     assert {name for name in keys[0] if keys[0][name] == keys[1][name]} == set()  # the judge is trained, too
     plain = PLAN.model_copy(update={"method": "original", "attacks": ("ignorant",)})
@@ -51,7 +52,7 @@ def test_a_store_that_was_trained_in_another_arithmetic_under_the_same_keys_is_r
     kept: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path / "runs")
-    step = next(step for step in laid(store, asked, monkeypatch).all if step.name == "judge")
+    step = next(step for step in laid(store, asked, monkeypatch).stages if step.name == "judge")
     store.stage("judge", step.inputs, lambda out: (out / "x").touch(), precision=kept)
     with pytest.raises(StoreError, match=f"stage judge in .*: expected training in {asked}, got {kept}.*--store"):
         laid(store, asked, monkeypatch)
@@ -62,10 +63,10 @@ def test_stages_that_do_not_tell_are_taken_as_they_are(
     told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path / "runs")
-    step = next(step for step in laid(store, "float32", monkeypatch).all if step.name == "judge")
+    step = next(step for step in laid(store, "float32", monkeypatch).stages if step.name == "judge")
     store.stage("judge", step.inputs, lambda out: (out / "x").touch(), precision=told)
     laid(store, "float32", monkeypatch)
-    arithmetic.refuse_other([Step("verify/x", {}, "faces", print)], store, "float32")
+    arithmetic.refuse_other([Stage("verify/x", {}, "faces", print)], store, "float32")
 
 
 def test_the_answer_is_asked_once_and_kept_and_float32_needs_none(
@@ -134,11 +135,10 @@ def test_two_methods_of_unlike_arithmetic_are_not_compared(tmp_path: Path) -> No
 def test_every_recognizer_whose_batch_was_cut_down_is_told() -> None:
     plan = Plan()
     few = {"G": range(10), "A": range(300), "P": range(1000), "H": range(5)}
-    made = SimpleNamespace(
-        data=SimpleNamespace(places=few), all=[SimpleNamespace(name="teacher")], own_judge=object()
-    )  # fmt: skip
-    assert cut_down(plan, made, Released(identities=3, images=15)) == [  # type: ignore[arg-type]
+    context = SimpleNamespace(plan=plan, data=SimpleNamespace(places=few))
+    made = SimpleNamespace(context=context, teacher=object(), judge=SimpleNamespace(stage=object()))
+    assert cut_down(made, Released(identities=3, images=15)) == [  # type: ignore[arg-type]
         "batch cut down: train 15 faces a step, not 256, teacher 10 faces a step, not 256"
     ]
-    assert cut_down(plan, SimpleNamespace(data=SimpleNamespace(places=few), all=[], own_judge=None),  # type: ignore[arg-type]
-                    Released(identities=3, images=256)) == []  # fmt: skip
+    alone = SimpleNamespace(context=context, teacher=None, judge=SimpleNamespace(stage=None))
+    assert cut_down(alone, Released(identities=3, images=256)) == []  # type: ignore[arg-type]

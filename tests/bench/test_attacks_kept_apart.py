@@ -16,8 +16,9 @@ from facebench.bench.attacks import alignment, distillation, parrot, restore
 from facebench.bench.attacks.adaptive import maps, training
 from facebench.bench.attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableError, Paired
 from facebench.bench.attacks.leakage.search import See
-from facebench.bench.experiment.build import lay_out
-from facebench.bench.experiment.evidence import again, gather, pack
+from facebench.bench.experiment.pipeline import Pipeline, lay_out
+from facebench.bench.experiment.stages.evidence import gather
+from facebench.bench.experiment.stages.release import private_faces
 from facebench.bench.plan.data import open_data
 from facebench.bench.plan.plan import ALL_ATTACKS, Plan
 from facebench.bench.plugins import load
@@ -200,16 +201,21 @@ def test_verification_pairs_have_no_place_in_what_an_attacker_holds() -> None:
     }
 
 
+def make(run: Pipeline, *groups: str) -> None:
+    """Make some stages of a run."""
+    for stage in run.stages:
+        if stage.name.split("/")[0] in groups:
+            run.context.store.stage(stage.name, stage.inputs, lambda out, stage=stage: stage.make(out, silent))  # type: ignore[misc]
+
+
 def test_an_attacker_of_a_run_holds_each_role_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     brief = {"architecture": "small", "dim": 16, "steps": 1, "batch": 8}
     plan = Plan(synthetic={"people": 40, "images": 2, "pairs": 20}, method="original", judge=brief, attacks=["parrot"])
     store = Store(tmp_path)
     data = open_data(plan, store, root=tmp_path)
-    steps = lay_out(plan, data, store, device="cpu")
-    for step in steps.all:
-        if step.name.split("/")[0] in ("judge", "release", "apply", "embed"):
-            store.stage(step.name, step.inputs, lambda out, step=step: step.make(out, silent))  # type: ignore[misc]
-    given = gather(steps, steps.attacks["parrot"], silent)
+    run = lay_out(plan, data, store, device="cpu")
+    make(run, "judge", "release", "apply", "embed")
+    given = gather(run.context, run, run.context.attacks["parrot"], silent)
     alone = {"A": given.attacker_faces, "G": given.generator_faces, "P": given.original_faces, "H": given.holdout_faces}
     assert {role: faces.names for role, faces in alone.items()} == {role: data.role(role).names for role in data.places}
     for role, both in {"A": given.attacker(), "P": given.released, "H": given.holdout()}.items():
@@ -241,12 +247,10 @@ def test_what_an_attack_did_not_declare_is_not_there(tmp_path: Path, name: str) 
     people = {"people": 40, "images": 2, "pairs": 20}
     plan = Plan(synthetic=people, method="original", judge=brief, attacks=sorted({name, "parrot", "ensemble"}))
     store = Store(tmp_path)
-    steps = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
-    for step in steps.all:
-        if step.name.split("/")[0] in ("judge", "judge-2", "release", "apply", "embed"):
-            store.stage(step.name, step.inputs, lambda out, step=step: step.make(out, silent))  # type: ignore[misc]
-    attack = steps.attacks[name]
-    given = gather(steps, attack, silent)
+    run = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
+    make(run, "judge", "judge-2", "release", "apply", "embed")
+    attack = run.context.attacks[name]
+    given = gather(run.context, run, attack, silent)
     rows = np.array([0])
     asked: dict[str, list[Callable[[], object]]] = {
         "adaptive": [given.attacker, lambda: given.again(rows), lambda: given.learn(given.attacker_faces, silent)],
@@ -269,11 +273,11 @@ def test_what_is_made_private_once_more_is_another_release_in_the_same_encoding(
     plan = Plan(synthetic={"people": 40, "images": 2, "pairs": 20}, method=method, encoding=encoding,
                 attacks=["parrot"], judge={"architecture": "small", "dim": 16, "steps": 1, "batch": 8})  # fmt: skip
     store = Store(tmp_path)
-    steps = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
-    store.stage(steps.release.name, steps.release.inputs, lambda out: steps.release.make(out, silent))
-    released = pack(steps.path(steps.release))
-    places = steps.data.places["P"]
-    anew = again(steps, places)(np.arange(len(places)))
+    run = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
+    make(run, "judge", "release", "apply", "embed")
+    released = private_faces(run.path(run.release))
+    places = run.context.data.places["P"]
+    anew = gather(run.context, run, run.context.attacks["parrot"], silent).again(np.arange(len(places)))
     assert np.array_equal(anew.labels, released.labels)
     alike = [torch.equal(anew[row].image, released[row].image) for row in range(len(places))]
     # what is random is drawn anew for each face; what is not is equal to what was decoded of the release

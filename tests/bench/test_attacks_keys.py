@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from facebench.bench.attacks.base import Attack
-from facebench.bench.experiment.build import lay_out
+from facebench.bench.experiment.pipeline import lay_out
 from facebench.bench.plan.data import Data, open_data
 from facebench.bench.plan.plan import Plan
 from facebench.bench.plugins import load
@@ -46,8 +46,8 @@ def keys(tmp_path: Path) -> Keys:
     opened = open_data(Plan(**given), store, root=tmp_path)
 
     def told(data: Data = opened, **entries: Any) -> dict[str, str]:
-        steps = lay_out(Plan(**{**given, **entries}), data, store, device="cpu")
-        return {name: store.key(step.name, step.inputs) for name, step in steps.named("attack").items()}
+        run = lay_out(Plan(**{**given, **entries}), data, store, device="cpu")
+        return {name: store.key(stage.name, stage.inputs) for name, stage in run.attacks.items()}
 
     assert told().keys() == EVERY
     assert not store.root.exists()
@@ -133,9 +133,11 @@ def test_what_no_attack_uses_is_in_no_key(keys: Keys) -> None:
 def test_no_recognizer_of_a_run_begins_with_the_weights_of_one_that_it_must_not_resemble(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
     plan = Plan(synthetic={"people": 60, "images": 4, "pairs": 40}, method="facemae", attacks=["ensemble"], seed=3)
-    steps = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
+    run = lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu")
     seeds = {
-        step.name: step.inputs["seed"] for step in steps.all if step.name in ("teacher", "judge", "judge-2", "train")
+        stage.name: stage.inputs["seed"]
+        for stage in run.stages
+        if stage.name in ("teacher", "judge", "judge-2", "train")
     }
     assert seeds["judge"] == seeds["train"] == 3
     assert len({seeds["teacher"], seeds["judge"], seeds["judge-2"]}) == 3
@@ -147,7 +149,7 @@ def test_the_recipe_of_a_teacher_is_part_of_the_method_that_it_taught(tmp_path: 
 
     def spelled(**more: Any) -> dict[str, Any]:
         plan = Plan(**given, **more)
-        return lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu").spelled_method()
+        return lay_out(plan, open_data(plan, store, root=tmp_path), store, device="cpu").context.spelled_method()
 
     one, other = (spelled(method="facemae", teacher={"steps": steps}) for steps in (60, 5000))
     assert one["teacher"]["parameters"]["steps"] == 60

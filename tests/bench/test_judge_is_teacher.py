@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from facebench.bench.experiment.build import lay_out
+from facebench.bench.experiment.pipeline import lay_out
 from facebench.bench.plan import sameness
 from facebench.bench.plan.data import open_data
 from facebench.bench.plan.plan import ConfigError, Plan

@@ -130,9 +130,10 @@ def test_a_record_that_did_not_reach_mlflow_is_told_whatever_is_quiet(
 
 
 def test_faces_count_as_drawn_only_where_nothing_real_can_come_in() -> None:
-    def steps(*, synthetic: bool, **method: Any) -> Any:
-        return SimpleNamespace(data=SimpleNamespace(synthetic=synthetic), method=SimpleNamespace(**method))
+    def run(*, synthetic: bool, **method: Any) -> Any:
+        context = SimpleNamespace(data=SimpleNamespace(synthetic=synthetic), method=SimpleNamespace(**method))
+        return SimpleNamespace(context=context)
 
-    assert faces_picture._drawn(steps(synthetic=True, ratio=0.5, init=None))
-    assert not faces_picture._drawn(steps(synthetic=False, ratio=0.5))
-    assert not faces_picture._drawn(steps(synthetic=True, path=Path("faces of another tool")))
+    assert faces_picture._drawn(run(synthetic=True, ratio=0.5, init=None))
+    assert not faces_picture._drawn(run(synthetic=False, ratio=0.5))
+    assert not faces_picture._drawn(run(synthetic=True, path=Path("faces of another tool")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facebench.bench.experiment.evidence import draw
+from facebench.bench.experiment.stages.apply import draw
 from facebench.bench.plan.roles import ROLES, Shares, SplitError, members, role_digest, split
 from hypothesis import given
 from hypothesis import strategies as st

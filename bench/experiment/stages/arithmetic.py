@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ...facemae.runtime.device import processor
-from ..store.store import TRACE, Store, StoreError, digest
-from .stage import Step
+from ....facemae.runtime.device import processor
+from ...store.store import TRACE, Store, StoreError, digest
+from .stage import Stage
 
 USUAL = "float32"
 """What every processor has."""
-TRAINS = "steps"
-"""What the progress of a stage counts that trains networks."""
 
 
 def arithmetic(device: str, store: Store) -> str:
@@ -46,7 +44,7 @@ def arithmetic(device: str, store: Store) -> str:
             return str(json.loads(kept.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             pass
-    from ...facemae.runtime.precision import trains_in_bf16
+    from ....facemae.runtime.precision import trains_in_bf16
 
     found = "bfloat16" if trains_in_bf16(processor(device)) else USUAL
     store.keep(kept, json.dumps(found))
@@ -66,7 +64,7 @@ def _machine() -> list[str]:
     return [platform.system(), platform.machine(), platform.node(), flags, *cards, shown, version("torch")]
 
 
-def refuse_other(steps: Sequence[Step], store: Store, precision: str) -> None:
+def refuse_other(stages: Sequence[Stage], store: Store, precision: str) -> None:
     """Refuse a store whose kept stages were trained in another arithmetic than this run's.
 
     Stages that were made before keys held the arithmetic have the keys of float32 whatever they were trained in, and
@@ -75,16 +73,16 @@ def refuse_other(steps: Sequence[Step], store: Store, precision: str) -> None:
     Raises:
         StoreError: one says that it was trained in another arithmetic.
     """
-    for step in steps:
-        if step.unit != TRAINS:
+    for stage in stages:
+        if not stage.trains:
             continue
-        path = store.path(step.name, step.inputs)
+        path = store.path(stage.name, stage.inputs)
         try:
             told = json.loads((path / TRACE).read_text(encoding="utf-8")).get("precision")
         except (OSError, ValueError, AttributeError):
             continue  # not there; or damaged, which is told when it is opened
         if told and told != precision:
             raise StoreError(
-                f"stage {step.name} in {path}: expected training in {precision}, got {told}: an earlier version kept "
+                f"stage {stage.name} in {path}: expected training in {precision}, got {told}: an earlier version kept "
                 "both under one key; name another folder with --store, or delete this one's stages"
             )
