@@ -239,7 +239,7 @@ def test_what_a_benchmark_made_says_that_it_is_not_for_publication(tmp_path: Pat
     faces = Synthetic(people=2, images=2).open()
     tmp_path.joinpath("out").mkdir()
     key = key_of_seed(0, "release")
-    release(Masking(), "masking", Path(), faces, np.arange(4), tmp_path / "out", key=key, device=CPU)
+    release(Masking(), "masking", {}, Path(), faces, np.arange(4), tmp_path / "out", key=key, device=CPU)
     notes = parquet.read_schema(tmp_path / "out" / "manifest.parquet").metadata
     assert b"not for publication" in notes[b"facebench_repeatable"]
 

@@ -286,7 +286,7 @@ def test_ctrl_c_stops_within_two_seconds_and_says_how_to_go_on(recipe: Path, tmp
 def test_ctrl_c_in_a_place_that_lets_no_exception_out_is_not_lost() -> None:
     script = """
         import sys, time, weakref
-        from facebench.bench import cli
+        from facebench.bench.cli import main as cli
 
         class Thing:
             pass

@@ -233,7 +233,7 @@ def test_a_damaged_card_is_told(
 
 def test_cards_cost_no_heavy_import() -> None:
     code = (
-        "import sys; from pathlib import Path; from facebench.datasets import cards; "
+        "import sys; from pathlib import Path; from facebench.datasets.catalog import cards; "
         "[cards.load(name) for name in cards.names()]; "
         "import facebench.datasets.bin, facebench.datasets.pairs; "
         "print([name for name in ('torch', 'cv2', 'pandas') if name in sys.modules])"

@@ -31,7 +31,7 @@ LIMIT = 3.0
 SERVER = """
 import os, sys, time
 import numpy, onnxruntime
-from facebench.facemae import onnx_child
+from facebench.facemae.onnx import child as onnx_child
 
 nowhere = os.open(os.devnull, os.O_WRONLY)
 for line in sys.stdin:

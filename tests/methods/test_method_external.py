@@ -115,7 +115,7 @@ def test_a_release_is_an_ordinary_pack_whose_manifest_leads_back(
     places = places[np.argsort(originals.labels[places], kind="stable")]
     out = tmp_path / "release"
     out.mkdir()
-    release(external(folder), "external", Path(), Subset(originals, places), places, out, key=bytes(32), device=CPU)
+    release(external(folder), "external", {}, Path(), Subset(originals, places), places, out, key=bytes(32), device=CPU)
     made = RecordIO(root=out).open()
     assert torch.equal(torch.stack([made[i].image for i in range(6)]), expected(originals, places.tolist()))
     assert sources(out, places).tolist() == list(range(6))

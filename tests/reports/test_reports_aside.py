@@ -15,7 +15,7 @@ from facebench.reports.pictures import aside
 DRAW = """
 import os
 from pathlib import Path
-from facebench.reports import figures
+from facebench.reports.pictures import figures
 before = dict(os.environ)
 figures._save(figures._figure(2, 2), Path("figure.png"))
 assert dict(os.environ) == before
