@@ -1,6 +1,7 @@
 """The drawn picture of the folders is the real one: every import in every file is read and compared with it."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 MAY_IMPORT = {
     "bench": {"bench", "methods", "datasets", "facemae", "reports"},
     "methods": {"methods", "datasets", "facemae"},
@@ -46,6 +48,11 @@ ROOMS: dict[str, list[set[str]]] = {
 }
 """Of each folder, floor by floor from the ground; "" is the folder's own files. A room imports rooms of lower floors
 alone. `docs/architecture.md` draws the same picture."""
+INVENTED = {
+    ("README.md", "methods/negative.py"),
+    *(("architecture.md", f"{kind.replace('.', '/')}/NAME.py") for kind in CONTRACTS),
+}
+"""Files of the documents that a reader may write."""
 MOST_FILES = 13
 """Of machinery in one room."""
 SOLE_USERS = {
@@ -269,6 +276,56 @@ def test_no_room_is_too_large_to_look_over() -> None:
 def test_a_folder_of_plugins_holds_its_contract_and_plugins(place: str) -> None:
     here = {name for name in FILES if folder(name) == place}
     assert here - plugins() == {f"{place}.base"}
+
+
+def drawn() -> dict[str, list[set[str]]]:
+    """The picture of `docs/architecture.md`, as `ROOMS` has it."""
+    (picture,) = re.findall(r"```text\n(bench/.*?)```", ARCHITECTURE, re.DOTALL)
+    found: dict[str, list[set[str]]] = {}
+    numbers: list[int] = []
+    for line in picture.splitlines():
+        if not line.startswith(" "):
+            floors = found.setdefault(line.strip().rstrip("/"), [])
+            continue
+        number, _, rooms = line.partition(" :")[0].strip().partition(" ")
+        floors.insert(0, {name.strip().strip(".") for name in rooms.split(",")})
+        numbers.append(int(number))
+    assert numbers == [floor for floors in found.values() for floor in reversed(range(len(floors)))]
+    return found
+
+
+def test_the_drawn_picture_is_the_real_one() -> None:
+    assert drawn() == ROOMS
+
+
+def height(path: str) -> tuple[int, int]:
+    """How high a file stands: the level of its folder, and its floor."""
+    name = path.removesuffix(".py").replace("/", ".")
+    top = name.partition(".")[0]
+    return {"bench": 3, "methods": 2}.get(top, 1), floor(name)
+
+
+@pytest.mark.parametrize("walk", range(3))
+def test_a_walk_goes_down_or_along_and_passes_no_file_twice(walk: int) -> None:
+    section = ARCHITECTURE.partition("## Three walks")[2].partition("\n## ")[0]
+    way = re.findall(r"^\d+\. `([\w/.]+)`", section.split("\n**")[walk + 1], re.MULTILINE)
+    assert len(way) > 5
+    assert len(set(way)) == len(way)
+    assert [path for path in way if not (ROOT / path).is_file()] == []
+    assert sorted(way, key=height, reverse=True) == way
+
+
+def test_paths_that_the_documents_name_exist() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    named = {
+        (file.name, path)
+        for file in documents
+        for path in re.findall(
+            r"`((?:bench|methods|datasets|facemae|reports|tests)/[\w/]+\.py)`", file.read_text("utf-8")
+        )
+    }
+    assert len(named) > 50
+    assert {(name, path) for name, path in named if not (ROOT / path).is_file()} == INVENTED
 
 
 def test_every_file_is_in_a_room_of_its_own_folder() -> None:
