@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import logging
 import os
+import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,11 @@ from undone import (
 )
 
 CPU = torch.device("cpu")
+TINY = """
+recognizer: {architecture: small, dim: 32, steps: 4, batch: 16}
+judge: {architecture: small, dim: 32, steps: 4, batch: 16}
+attacks: [ignorant, replay]
+"""
 PEOPLE, IMAGES = 60, 5
 FACES = PEOPLE * IMAGES
 
@@ -130,9 +139,48 @@ def test_the_key_is_beside_the_release_for_its_owner_alone_and_in_nothing_that_l
     told = [said.out.encode() + said.err.encode()]
     told += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path != key]
     assert len(told) > FACES
-    for spelled in (secret, secret.hex().encode(), secret.hex().upper().encode(), str(list(secret)).encode()):
-        assert not any(spelled in content for content in told)
+    assert not any(spelled in content for content in told for spelled in spellings(secret))
     assert "set.key is the secret of its randomness" in said.out
+
+
+def spellings(secret: bytes) -> list[bytes]:
+    """How a key may stand in a file: as it is, in hex, in base64, as a list of numbers."""
+    texts = [secret.hex(), secret.hex().upper(), base64.b64encode(secret).decode().rstrip("="), str(list(secret))]
+    return [secret, *(text.encode() for text in texts)]
+
+
+def test_no_record_log_or_tracker_of_a_run_that_measures_a_release_holds_its_key(
+    originals: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The release is made, and then measured as its own tool's output, in the same folder and with all logs."""
+    caplog.set_level(logging.DEBUG)
+    shutil.copytree(originals, tmp_path / "faces")
+    images = [path.read_bytes() for path in sorted(originals.rglob("*.png"))]
+    pairs = [image for n in range(40) for image in (images[n], images[n + 1 if n % 2 else n - 2])]
+    (tmp_path / "faces" / "lfw.bin").write_bytes(pickle.dumps((pairs, [n % 2 == 1 for n in range(40)])))
+    assert privatize(tmp_path / "faces", tmp_path / "set", "--method", "masking") == 0
+    key = tmp_path / "set.key"
+    secret = bytes.fromhex(key.read_text())
+    links = pd.read_parquet(tmp_path / "set.manifest.parquet")
+    links = links.rename(columns={"private_index": "private", "source_index": "source"})
+    links[["private", "source"]].to_csv(tmp_path / "links.csv", index=False)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = ["run", "--recipe", str(tmp_path / "tiny.yaml"), "--dataset", str(tmp_path / "faces"), "--device", "cpu",
+               "--method", "external", "--protocol", "in-sample", "--set", f"method.path={tmp_path / 'set'}",
+               f"method.manifest={tmp_path / 'links.csv'}"]  # fmt: skip
+    tracked = ["--store", str(tmp_path / "runs"), "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"]
+    assert main([*command, *tracked, "--with-faces"]) in (0, 1)  # so small a judge may miss its bound
+    said = capfd.readouterr()
+    told = {"terminal": (said.out + said.err).encode(), "log": caplog.text.encode()}
+    told |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path != key}
+    assert any("records" in name for name in told)
+    assert any(name.endswith("mlflow.db") for name in told)
+    assert any(name.endswith(".json") and str(tmp_path / "runs") not in name for name in told)  # MLflow's artifacts
+    assert not [name for name, content in told.items() for spelled in spellings(secret) if spelled in content]
+    told["planted"] = b"key: " + secret.hex().encode()  # else nothing would be found whatever there is
+    assert [name for name, content in told.items() for spelled in spellings(secret) if spelled in content] == [
+        "planted"
+    ]
 
 
 def test_no_links_keeps_no_key_either(originals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
