@@ -109,7 +109,8 @@ class DPPix(Method):
                 return drawn.view(np.uint64).reshape(-1, each, count)
 
             cut = images.reshape(-1, _CHANNELS, side, block, side, block)
-            sums = cut.sum((3, 5)).cpu().numpy()  # int64 [B, 3, side, side]
+            # whole numbers below 2 ** 24: float32 holds them exactly, and adds them twice as fast as int64
+            sums = cut.float().sum((3, 5)).cpu().numpy().astype(np.int64)  # [B, 3, side, side]
             loud = sums + discrete_laplace(words(0), scale, lambda: words(1)).reshape(sums.shape)
             # rounded half up, in whole numbers; cut first, so that nothing overflows
             means = (2 * loud.clip(0, 255 * pixels) + pixels) // (2 * pixels)
