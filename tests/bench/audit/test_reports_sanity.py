@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import LEAK, record
 
-PUBLISHED = Path(__file__).parents[2] / "reports" / "records"
+PUBLISHED = Path(__file__).resolve().parents[3] / "reports" / "records"
 
 
 def _with(**change: Any) -> RunRecord:

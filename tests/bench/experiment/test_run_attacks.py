@@ -161,7 +161,7 @@ def test_all_attacks_are_those_that_are_listed(capsys: pytest.CaptureFixture[str
     assert main(["list", "attacks"]) == 0
     told = capsys.readouterr().out
     assert all(name in told for name in ALL_ATTACKS)
-    folder = Path(__file__).resolve().parents[2] / "bench" / "attacks"
+    folder = Path(__file__).resolve().parents[3] / "bench" / "attacks"
     assert set(ALL_ATTACKS) > set(SEARCHES_OF_THE_BOARD)
     plugins = {path.stem for path in folder.glob("*.py") if "(Attack):" in path.read_text()}
     assert plugins == set(ALL_ATTACKS)

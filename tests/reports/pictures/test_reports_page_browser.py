@@ -1,6 +1,6 @@
 """The page in a real browser: what a reader does with it, what hostile records cannot do, what never leaves it.
 
-`FACEBENCH_PICTURE=docs/leaderboard.png pytest tests/reports/test_reports_page_browser.py -k picture` draws the
+`FACEBENCH_PICTURE=docs/leaderboard.png pytest tests/reports/pictures/test_reports_page_browser.py -k picture` draws the
 picture of the documentation anew.
 """
 
@@ -22,7 +22,7 @@ from made_up_boards import HOSTILE, everything, hostile, written
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[test]'")
 expect = playwright.expect  # asks again and again without `eval`, which the page's policy forbids
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "records"
+PUBLISHED = Path(__file__).resolve().parents[3] / "reports" / "records"
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from facebench.reports.statistics.intervals import wilson
 from jsonschema import Draft202012Validator
 from made_up import record
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = [
     "=cmd()",
     "+1",

@@ -21,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from made_up import LEAK, record
 
-PUBLISHED = Path(__file__).parents[2] / "reports" / "records"
+PUBLISHED = Path(__file__).resolve().parents[3] / "reports" / "records"
 HOSTILE = [
     r"\input{/etc/passwd}", r"\write18{touch pwned}", r"} \end{document}", r"a & b \\ c", "100% $x$ #1 ~ _ ^", "^^5c",
     "[0.5ex] x", "* x", "--- ,, '' `` ?` !`", "<script>alert(1)</script>", "a|b|c", "a\nb\r\nc\td", "`x`", "![i](http://e)",

@@ -15,7 +15,7 @@ from facebench.reports.result import ledger, thirdparty
 from facebench.reports.result.record import RecordError, RunRecord, read, write
 from made_up import attack, record
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _row(records: list[RunRecord], *attacks: thirdparty.ThirdPartyAttack) -> Row:

@@ -14,7 +14,7 @@ from facebench.reports.result.schema import KINDS, schema
 from jsonschema import Draft202012Validator, ValidationError
 from made_up import attack, record
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILES = {"record": ROOT / "docs" / "schema" / "record-2.json", "attack": ROOT / "docs" / "schema" / "attack-1.json"}
 
 

@@ -1,6 +1,6 @@
 """Both attacks that undid releases of real faces, at their full size; `-s` shows the figures.
 
-pytest tests/bench/test_release_real.py -n 0 -s
+pytest tests/bench/release/test_release_real.py -n 0 -s
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from facebench.reports.result import record as results
 from facebench.reports.result import thirdparty
 from made_up import attack, record
 
-PUBLISHED = Path(__file__).parents[2] / "reports" / "records"
+PUBLISHED = Path(__file__).resolve().parents[3] / "reports" / "records"
 TINY = """
 synthetic: {people: 40, images: 4, pairs: 40}
 recognizer: {architecture: small, dim: 32, steps: 4, batch: 16}
