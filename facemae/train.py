@@ -146,21 +146,21 @@ def train(
         model.decoder_blocks.compile()
     state = State(scratch, how, model, optimizer.optimizer, mean, Memory(how.memory))
     lines = [Line(int(line[0]), *line[1:]) for line in state.restore()]
-    judge = frozen(teacher, device=device) if teacher is not None and how.relation_weight > 0 else None
+    teacher_network = frozen(teacher, device=device) if teacher is not None and how.relation_weight > 0 else None
     for line in lines:
         record(line)
     saved = time.monotonic()
     for images, epoch_ended in _steps(batches, how.steps, state, accelerator):
         step = len(lines) + 1
         # a schedule for each phase
-        first = min(round(how.relation_start * how.steps), how.steps - 1) if judge is not None else 0
+        first = min(round(how.relation_start * how.steps), how.steps - 1) if teacher_network is not None else 0
         begun, length = (step, first) if step <= first else (step - first, how.steps - first)
         highest = how.lr if step <= first or how.relation_lr is None else how.relation_lr
         rate = learning_rate(begun, length, lr=highest, warmup=how.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
         phase = how if step > first else replace(how, relation_weight=0.0, pixel_weight=1.0)
-        found = _step(losses, images, phase, judge, state.memory, accelerator, seed=seed, step=step)
+        found = _step(losses, images, phase, teacher_network, state.memory, accelerator, seed=seed, step=step)
         norm = accelerator.clip_grad_norm_(model.parameters(), how.clip)
         values = torch.stack([*found, torch.as_tensor(norm, device=device)]).tolist()
         if not all(map(math.isfinite, values)):
@@ -190,7 +190,7 @@ def train(
 
 
 def _step(
-    losses: nn.Module, images: Tensor, how: Training, judge: nn.Module | None, memory: Memory,
+    losses: nn.Module, images: Tensor, how: Training, teacher_network: nn.Module | None, memory: Memory,
     accelerator: Accelerator, *, seed: int, step: int,
 ) -> Tensor:  # fmt: skip
     """Gradients of one step into the weights; [3], its loss, relation and pixel loss, over all processes."""
@@ -210,8 +210,8 @@ def _step(
             with accelerator.autocast():
                 pixel, private = losses(faces, mask)
                 matched = pixel.new_zeros(())
-                if judge is not None and how.relation_weight:
-                    matched = relation(private, faces, judge, how, memory)
+                if teacher_network is not None and how.relation_weight:
+                    matched = relation(private, faces, teacher_network, how, memory)
             loss = how.relation_weight * matched + how.pixel_weight * pixel
             share = len(rows) / len(images)  # parts may differ by a face
             accelerator.backward(loss * share)

@@ -16,10 +16,10 @@ from pydantic import Field
 
 from ...reports.result.record import Curve, Score
 from ..biometrics.embeddings import Embeddings
-from .adaptive.maps import Candidate, Kind, candidates
-from .adaptive.selection import Way, choose, divide, keep, told_with
+from .adaptive.maps import Kind, Learner, learners
+from .adaptive.selection import Candidate, divide, learned_scores, select, write
 from .base import Attack, Evidence, Paired
-from .leakage.search import RankList, See, View, judge, search
+from .leakage.search import RankList, SearchSpace, SpaceOf, ignorant, search
 
 
 class Alignment(Attack):
@@ -47,26 +47,30 @@ class Alignment(Attack):
             AttackError: private faces have no source, or embeddings cannot be compared.
         """
         known = divide(evidence.attacker(), evidence.seed)
-        tried = {candidate.name: candidate for candidate in candidates(self.maps, evidence.seed)}
-        ways = [Way(name, judge if name == "none" else _through(each, known.teachers)) for name, each in tried.items()]
-        choice = choose(ways, known.choosers)
+        tried = {candidate.name: candidate for candidate in learners(self.maps, evidence.seed)}
+        candidates = [
+            Candidate(name, ignorant if name == "none" else _through(each, known.train)) for name, each in tried.items()
+        ]
+        choice = select(candidates, known.validation)
         again = {
-            name: judge if name == "none" else _through(tried[name], known.everybody)
-            for name in {choice.way.name, choice.other_photos.name}
+            name: ignorant if name == "none" else _through(tried[name], known.everybody)
+            for name in {choice.candidate.name, choice.other_photos.name}
         }
-        search(evidence, again[choice.way.name], out, other_photos=again[choice.other_photos.name])
-        keep(out, choice, known.everybody)
+        search(evidence, again[choice.candidate.name], out, other_photos=again[choice.other_photos.name])
+        write(out, choice, known.everybody)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """All that `search.told` tells, and with which map.
+        """All that `search_scores` tells, and with which map.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        return told_with(out, self.k, name)
+        return learned_scores(out, self.k, name)
 
 
-def _through(candidate: Candidate, teachers: Paired) -> See:
+def _through(candidate: Learner, train: Paired) -> SpaceOf:
     """Private faces moved by a map that was learned from some people, originals where they are."""
-    move = candidate.learn(teachers.private.vectors, teachers.original.vectors[teachers.source])
-    return lambda people: View(Embeddings(move(people.private.vectors), people.private.identity), people.original)
+    move = candidate.learn(train.private.vectors, train.original.vectors[train.source])
+    return lambda people: SearchSpace(
+        Embeddings(move(people.private.vectors), people.private.identity), people.original
+    )

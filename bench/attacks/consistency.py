@@ -22,7 +22,7 @@ from ..biometrics.matching import draw, genuine_pairs, threshold
 from .base import Attack, Evidence
 from .leakage.validation import SOURCED, synthetic
 
-KEPT = "pairs.npz"
+FILE = "pairs.npz"
 
 
 class Consistency(Attack):
@@ -67,7 +67,7 @@ class Consistency(Attack):
         elif lost.all():
             note = f"the recognizer failed on all {len(drawn):,} faces"
         np.savez(
-            out / KEPT,
+            out / FILE,
             similarity=similarity,
             person=person,
             threshold=np.nan if at.value is None else at.value,
@@ -88,7 +88,7 @@ class Consistency(Attack):
         """
         try:
             # opened here, because np.load leaves a damaged file open
-            with (out / KEPT).open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            with (out / FILE).open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 similarity, person = kept["similarity"].astype(np.float64), kept["person"].astype(np.int64)
                 found = {key: kept[key].item() for key in kept.files if key not in ("similarity", "person")}
             if similarity.shape != person.shape or similarity.ndim != 1:
@@ -98,7 +98,7 @@ class Consistency(Attack):
             detail: dict[str, float | None] = {key: float(value) for key, value in found.items()}
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise AttackError(
-                f"pairs {out / KEPT}: expected what the attack kept, cannot read it ({why(error)}); run with --force "
+                f"pairs {out / FILE}: expected what the attack kept, cannot read it ({why(error)}); run with --force "
                 "attack"
             ) from error
         n, measure = len(similarity), self._measure()

@@ -15,9 +15,9 @@ from pydantic import Field
 from ...datasets.base import silent
 from ...reports.result.record import Curve, Score
 from ..biometrics.embeddings import Embeddings, embed_by
-from .adaptive.selection import AS_IT_IS, beside_judge, choose, divide, keep, told_with
+from .adaptive.selection import IDENTITY, divide, fused_with_judge, learned_scores, select, write
 from .base import Attack, Evidence, Paired
-from .leakage.search import RankList, View, search
+from .leakage.search import RankList, SearchSpace, search
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -50,25 +50,30 @@ class Distillation(Attack):
             AttackError: private faces have no source, or embeddings cannot be compared.
         """
         known = divide(evidence.attacker(), evidence.seed)
-        network = self._student(known.teachers, evidence)
+        network = self._student(known.train, evidence)
 
-        def see(people: Paired) -> View:
+        def see(people: Paired) -> SearchSpace:
             vectors = embed_by(network, people.private_faces, device=evidence.device)
-            return View(Embeddings(vectors, people.private.identity), people.original)
+            return SearchSpace(Embeddings(vectors, people.private.identity), people.original)
 
-        choice = choose([AS_IT_IS, *beside_judge("student", see)], known.choosers)
-        search(replace(evidence, progress=silent), choice.way.see, out, other_photos=choice.other_photos.see)
-        keep(out, choice, known.teachers, steps=self.steps)
+        choice = select([IDENTITY, *fused_with_judge("student", see)], known.validation)
+        search(
+            replace(evidence, progress=silent),
+            choice.candidate.space_of,
+            out,
+            other_photos=choice.other_photos.space_of,
+        )
+        write(out, choice, known.train, steps=self.steps)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """All that `search.told` tells, and what was chosen.
+        """All that `search_scores` tells, and what was chosen.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        return told_with(out, self.k, name)
+        return learned_scores(out, self.k, name)
 
-    def _student(self, teachers: Paired, evidence: Evidence) -> nn.Module:
+    def _student(self, train: Paired, evidence: Evidence) -> nn.Module:
         import torch
         from torch.nn.functional import cosine_similarity
 
@@ -77,8 +82,8 @@ class Distillation(Attack):
         from ...facemae.runtime.pixels import to_float
         from .adaptive.training import fit, mirror
 
-        images, _ = read(teachers.private_faces)
-        wanted = torch.from_numpy(teachers.original.vectors[teachers.source]).to(evidence.device)
+        images, _ = read(train.private_faces)
+        wanted = torch.from_numpy(train.original.vectors[train.source]).to(evidence.device)
 
         def loss(network: nn.Module, rows: Tensor, mirrored: Tensor) -> Tensor:
             x = to_float(mirror(images[rows], mirrored).to(evidence.device)).contiguous(
@@ -86,7 +91,7 @@ class Distillation(Attack):
             )
             return (1 - cosine_similarity(network(x), wanted[rows], dim=1)).mean()
 
-        width = teachers.original.vectors.shape[1]
+        width = train.original.vectors.shape[1]
         return fit(
             lambda: embedder.build(self.architecture, dim=width), loss, len(images), steps=self.steps, batch=self.batch,
             lr=self.lr, seed=evidence.seed, device=evidence.device, progress=evidence.progress,

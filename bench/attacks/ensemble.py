@@ -17,11 +17,11 @@ from ...datasets.base import silent
 from ...reports.result.files import why
 from ...reports.result.record import Curve, Score
 from ..biometrics.embeddings import AttackError, Embeddings
-from .adaptive.selection import remembered
+from .adaptive.selection import cached
 from .base import Attack, Embed, Evidence, NotApplicableError, Paired
 from .leakage import arrays, other_photo
-from .leakage.leak_at_k import Found
-from .leakage.search import RankList, See, View, judge, ranked, search, told, with_another
+from .leakage.leak_at_k import SearchResult
+from .leakage.search import RankList, SearchSpace, SpaceOf, ignorant, ranked, search, search_scores, with_another
 
 ALONE = "judges.json"
 TOGETHER = "together.npz"
@@ -51,17 +51,17 @@ class Ensemble(Attack):
         """
         if not evidence.judges:
             raise NotApplicableError("not measured: there is one recognizer only; name others in `judges`")
-        views = [judge, *(remembered(_by(embed)) for embed in evidence.judges)]
+        views = [ignorant, *(cached(_by(embed)) for embed in evidence.judges)]
 
-        def together(people: Paired) -> View:
+        def together(people: Paired) -> SearchSpace:
             seen = [see(people) for see in views]
-            return View(_summed([view.probes for view in seen]), _summed([view.gallery for view in seen]))
+            return SearchSpace(_summed([view.probes for view in seen]), _summed([view.gallery for view in seen]))
 
         found = [search(evidence, together, out)]
         arrays.write(found[0], out / TOGETHER)
         quiet, released = replace(evidence, progress=silent), evidence.released
 
-        def alone_by(views: list[See], asked: NDArray[np.int64], *, leave_out_source: bool) -> list[Found]:
+        def alone_by(views: list[SpaceOf], asked: NDArray[np.int64], *, leave_out_source: bool) -> list[SearchResult]:
             return [
                 ranked(quiet, see(released), released.source, asked, leave_out_source=leave_out_source) for see in views
             ]
@@ -75,7 +75,7 @@ class Ensemble(Attack):
         (out / ALONE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """All that `search.told` tells; beside leak@1 what each recognizer finds alone, and the best of them.
+        """All that `search_scores` tells; beside leak@1 what each recognizer finds alone, and the best of them.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
@@ -87,7 +87,7 @@ class Ensemble(Attack):
             raise AttackError(
                 f"{out / ALONE}: expected what the attack kept, cannot read it ({why(error)}); run with --force attack"
             ) from error
-        scores, curves = told(out, self.k, name, searched=arrays.read(Found, out / TOGETHER))
+        scores, curves = search_scores(out, self.k, name, searched=arrays.read(SearchResult, out / TOGETHER))
         note = "found by any recognizer, or by all together"
         return [
             score.model_copy(update={"detail": {**score.detail, **alone, "most_of_one": most}, "note": note})
@@ -97,9 +97,9 @@ class Ensemble(Attack):
         ], curves
 
 
-def _by(embed: Embed) -> See:
-    def see(people: Paired) -> View:
-        return View(
+def _by(embed: Embed) -> SpaceOf:
+    def see(people: Paired) -> SearchSpace:
+        return SearchSpace(
             Embeddings(embed(people.private_faces).vectors, people.private.identity),
             Embeddings(embed(people.original_faces).vectors, people.original.identity),
         )
@@ -120,7 +120,7 @@ def _summed(seen: list[Embeddings]) -> Embeddings:
     return Embeddings(vectors, seen[0].identity)
 
 
-def _union(found: list[Found]) -> Found:
+def _union(found: list[SearchResult]) -> SearchResult:
     """Of several searches for the same probes: the first, with the best rank of all."""
     return replace(
         found[0],

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from ...reports.result.record import Curve, Score
 from .base import Attack, Evidence
-from .leakage.search import RankList, judge, search, told
+from .leakage.search import RankList, ignorant, search, search_scores
 
 
 class Ignorant(Attack):
@@ -27,12 +27,12 @@ class Ignorant(Attack):
         Raises:
             AttackError: private faces without a source, one person only, or embeddings that cannot be compared.
         """
-        search(evidence, judge, out)
+        search(evidence, ignorant, out)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """All that `search.told` tells.
+        """All that `search_scores` tells.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        return told(out, self.k, name)
+        return search_scores(out, self.k, name)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...reports.result.record import Curve, Score
 from .base import Attack, Evidence, Paired
-from .leakage.search import RankList, View, search, told
+from .leakage.search import RankList, SearchSpace, search, search_scores
 from .leakage.validation import searchable
 
 _WORDS = (
@@ -58,17 +58,17 @@ class Linkage(Attack):
         search(within, _private, out, leave_out_source=True)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """What `search.told` tells, as linkage.
+        """What `search_scores` tells, as linkage.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        scores, curves = told(out, self.k, name, image=False)
+        scores, curves = search_scores(out, self.k, name, image=False)
         return [_renamed(score) for score in scores], curves
 
 
-def _private(people: Paired) -> View:
-    return View(people.private, people.private)
+def _private(people: Paired) -> SearchSpace:
+    return SearchSpace(people.private, people.private)
 
 
 def _renamed(score: Score) -> Score:

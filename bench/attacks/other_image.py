@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from ...reports.result.record import Curve, Score
 from .base import Attack, Evidence
-from .leakage.search import RankList, judge, search, told
+from .leakage.search import RankList, ignorant, search, search_scores
 
 
 class OtherImage(Attack):
@@ -32,12 +32,12 @@ class OtherImage(Attack):
             NotApplicableError: nobody has a second original.
             AttackError: private faces without a source, one person only, or embeddings that cannot be compared.
         """
-        search(evidence, judge, out, leave_out_source=True)
+        search(evidence, ignorant, out, leave_out_source=True)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """All that `search.told` tells, of the person.
+        """All that `search_scores` tells, of the person.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        return told(out, self.k, name, image=False)
+        return search_scores(out, self.k, name, image=False)

@@ -16,9 +16,20 @@ import numpy as np
 from ...datasets.base import silent
 from ...reports.result.record import Curve, Score
 from ..biometrics.embeddings import Embeddings
-from .adaptive.selection import AS_IT_IS, WEIGHTS, Way, beside_judge, choose, divide, keep, mixed, remembered, told_with
+from .adaptive.selection import (
+    IDENTITY,
+    WEIGHTS,
+    Candidate,
+    cached,
+    divide,
+    fused,
+    fused_with_judge,
+    learned_scores,
+    select,
+    write,
+)
 from .base import Attack, Embed, Evidence, Paired
-from .leakage.search import RankList, View, search
+from .leakage.search import RankList, SearchSpace, search
 
 
 class Parrot(Attack):
@@ -44,43 +55,48 @@ class Parrot(Attack):
             AttackError: private faces have no source, or embeddings cannot be compared.
         """
         known = divide(evidence.attacker(), evidence.seed)
-        own, judge = _recognizer(known.teachers, evidence), evidence.embed
-        private = remembered(lambda people: _enrolled_private(judge, people))
-        learned = remembered(lambda people: _enrolled_private(own, people))
-        ways = [AS_IT_IS, *beside_judge("recognizer", lambda people: _enrolled_clear(own, people))]
+        own, judge = _recognizer(known.train, evidence), evidence.embed
+        private = cached(lambda people: _enrolled_private(judge, people))
+        learned = cached(lambda people: _enrolled_private(own, people))
+        candidates = [IDENTITY, *fused_with_judge("recognizer", lambda people: _enrolled_clear(own, people))]
         for w in (0.0, *WEIGHTS):
             name = f"enrolled private, recognizer {w:g}"
-            ways.append(Way(name, lambda people, w=w: mixed(private(people), learned(people), w)))  # type: ignore[misc]
-        choice = choose(ways, known.choosers)
-        search(replace(evidence, progress=silent), choice.way.see, out, other_photos=choice.other_photos.see)
-        keep(out, choice, known.teachers)
+            candidates.append(Candidate(name, lambda people, w=w: fused(private(people), learned(people), w)))  # type: ignore[misc]
+        choice = select(candidates, known.validation)
+        search(
+            replace(evidence, progress=silent),
+            choice.candidate.space_of,
+            out,
+            other_photos=choice.other_photos.space_of,
+        )
+        write(out, choice, known.train)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """All that `search.told` tells, and what was chosen.
+        """All that `search_scores` tells, and what was chosen.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        return told_with(out, self.k, name)
+        return learned_scores(out, self.k, name)
 
 
-def _recognizer(teachers: Paired, evidence: Evidence) -> Embed:
+def _recognizer(train: Paired, evidence: Evidence) -> Embed:
     """Private and original faces of one person are of one class."""
     from ...datasets.views.joined import Joined
 
-    return evidence.learn(Joined(teachers.private_faces, teachers.original_faces), evidence.progress)
+    return evidence.learn(Joined(train.private_faces, train.original_faces), evidence.progress)
 
 
-def _enrolled_clear(embed: Embed, people: Paired) -> View:
-    return View(
+def _enrolled_clear(embed: Embed, people: Paired) -> SearchSpace:
+    return SearchSpace(
         Embeddings(embed(people.private_faces).vectors, people.private.identity),
         Embeddings(embed(people.original_faces).vectors, people.original.identity),
     )
 
 
-def _enrolled_private(embed: Embed, people: Paired) -> View:
+def _enrolled_private(embed: Embed, people: Paired) -> SearchSpace:
     anew = people.again(np.arange(len(people.original.identity)))
-    return View(
+    return SearchSpace(
         Embeddings(embed(people.private_faces).vectors, people.private.identity),
         Embeddings(embed(anew).vectors, people.original.identity),
     )

@@ -15,9 +15,9 @@ from pydantic import Field
 from ...datasets.base import Faces, silent
 from ...reports.result.record import Curve, Score
 from ..biometrics.embeddings import Embeddings
-from .adaptive.selection import AS_IT_IS, beside_judge, choose, divide, keep, told_with
+from .adaptive.selection import IDENTITY, divide, fused_with_judge, learned_scores, select, write
 from .base import Attack, Evidence, Paired
-from .leakage.search import RankList, View, search
+from .leakage.search import RankList, SearchSpace, search
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,7 +30,7 @@ class Restore(Attack):
     """Search restored private faces: a U-Net learns on people of role A to undo the method (T3).
 
     Some of A's people teach; the others choose how much the view of restored faces counts beside that of private ones.
-    Some restored faces of the choosers are kept as a picture, which stays in the store.
+    Some restored faces of the validation people are kept as a picture, which stays in the store.
     """
 
     version: ClassVar[int] = 4
@@ -56,28 +56,35 @@ class Restore(Attack):
         from .adaptive.restored import Restored, picture
 
         known = divide(evidence.attacker(), evidence.seed)
-        network = self._network(known.teachers, evidence)
+        network = self._network(known.train, evidence)
 
         def restored(people: Paired) -> Faces:
             return Restored(people.private_faces, network, evidence.device)
 
-        def see(people: Paired) -> View:
-            return View(Embeddings(evidence.embed(restored(people)).vectors, people.private.identity), people.original)
+        def see(people: Paired) -> SearchSpace:
+            return SearchSpace(
+                Embeddings(evidence.embed(restored(people)).vectors, people.private.identity), people.original
+            )
 
-        choice = choose([AS_IT_IS, *beside_judge("restored", see)], known.choosers)
-        search(replace(evidence, progress=silent), choice.way.see, out, other_photos=choice.other_photos.see)
-        keep(out, choice, known.teachers, steps=self.steps)
-        picture(known.choosers, restored(known.choosers), out / PICTURE, shown=_SHOWN)
+        choice = select([IDENTITY, *fused_with_judge("restored", see)], known.validation)
+        search(
+            replace(evidence, progress=silent),
+            choice.candidate.space_of,
+            out,
+            other_photos=choice.other_photos.space_of,
+        )
+        write(out, choice, known.train, steps=self.steps)
+        picture(known.validation, restored(known.validation), out / PICTURE, shown=_SHOWN)
 
     def scores(self, out: Path, name: str) -> tuple[list[Score], list[Curve]]:
-        """All that `search.told` tells, and what was chosen.
+        """All that `search_scores` tells, and what was chosen.
 
         Raises:
             AttackError: what `run` kept is missing or damaged.
         """
-        return told_with(out, self.k, name)
+        return learned_scores(out, self.k, name)
 
-    def _network(self, teachers: Paired, evidence: Evidence) -> nn.Module:
+    def _network(self, train: Paired, evidence: Evidence) -> nn.Module:
         import torch
         from torch.nn.functional import l1_loss
 
@@ -86,8 +93,8 @@ class Restore(Attack):
         from .adaptive.training import fit, mirror
         from .adaptive.unet import UNet
 
-        private, (original, _) = read(teachers.private_faces)[0], read(teachers.original_faces)
-        source = torch.from_numpy(teachers.source)
+        private, (original, _) = read(train.private_faces)[0], read(train.original_faces)
+        source = torch.from_numpy(train.source)
 
         def prepared(images: Tensor, mirrored: Tensor) -> Tensor:
             x = to_float(mirror(images, mirrored).to(evidence.device))

@@ -54,7 +54,7 @@ def own_content(record: RunRecord) -> Iterator[str]:
     """What in a record does not follow from the rest of it: hashes, its name, sanity bounds."""
     compared = {key: record.config[key] for key in Plan().compared() if key in record.config}
     given = {**compared, "judge_file": _judge_file(record.judge), "dataset": record.dataset}
-    for name, default in Plan.younger().items():
+    for name, default in Plan.added_later().items():
         if (value := record.config.get(name, default)) != default:
             given[name] = value
     if record.precision not in (None, USUAL):

@@ -27,7 +27,7 @@ A float32 product of equal vectors differs in the last bits from place to place,
 its edges in another order than its middle (seen: 8e-7 at 512 dimensions). Without this allowance a duplicate of the
 true image would, by chance of rounding, sometimes outrank it."""
 
-KEPT = 10
+TOP_K = 10
 """So many best candidates of each probe are kept."""
 
 MEMORY = 2**28
@@ -117,8 +117,8 @@ def ranks(
         other=np.full(q, np.nan, np.float32),
         linked=np.zeros(q),
         mates=count - leave_out_source,
-        neighbours=np.full((q, KEPT), -1),
-        similarity=np.full((q, KEPT), np.nan, np.float32),
+        neighbours=np.full((q, TOP_K), -1),
+        similarity=np.full((q, TOP_K), np.nan, np.float32),
         best=np.full(q, -1),
     )
     asked = np.flatnonzero(~lost_probe)
@@ -176,7 +176,7 @@ class _Search:
         """Images of others that are more alike than every one of the own person."""
         self.nearer = np.zeros(rows, np.int64)
         """Images of others that are more alike than the source."""
-        self.kept = Candidates(rows, min(KEPT, n))
+        self.kept = Candidates(rows, min(TOP_K, n))
 
     def run(self, probes: Floats, gallery: Floats, lost: NDArray[np.bool_], left_out: Ints | None) -> None:
         """Compare with every tile."""

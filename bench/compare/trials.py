@@ -88,7 +88,7 @@ def _accuracy(folder: Path, on: str) -> tuple[Trials | None, float]:
 
 
 def _leakage(folder: Path, measure: str) -> tuple[Trials | None, float]:
-    if not (folder / leak_at_k.KEPT).is_file():
+    if not (folder / leak_at_k.FILE).is_file():
         return None, 0.0
     found = leak_at_k.read(folder)
     hit = leak_at_k.hits(found, measure)

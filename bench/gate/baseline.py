@@ -41,7 +41,7 @@ class Gated(_Closed):
     """A change for the worse up to this is none, in the measure's own unit: 0.005 is half a percentage point."""
 
 
-class Kept(_Closed):
+class BaselineScore(_Closed):
     """One number of the baseline."""
 
     measure: str
@@ -78,7 +78,7 @@ class Entry(_Closed):
     """In which arithmetic its networks were trained, see `RunRecord.arithmetic`; empty where that is not known."""
     metric_versions: dict[str, int] = {}
     """Of the metrics; an older baseline has none, and its metrics are of version 1."""
-    scores: Annotated[tuple[Kept, ...], Field(min_length=1)]
+    scores: Annotated[tuple[BaselineScore, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -91,7 +91,7 @@ class Entry(_Closed):
         """The method's parameters as one short text."""
         return digest(self.method_spec)
 
-    def score(self, measure: str, on: str) -> Kept | None:
+    def score(self, measure: str, on: str) -> BaselineScore | None:
         """The number of a measure on something, if there is one."""
         return next((s for s in self.scores if (s.measure, s.on) == (measure, on)), None)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from ...reports.result.record import RunRecord
 from ...reports.result.versions import metric_version
 from ..compare.trials import Trials, trials
-from .baseline import Baseline, Entry, Kept
+from .baseline import Baseline, BaselineScore, Entry
 from .match import Match, match
 from .packing import unpack
 from .tolerances import unresolved
-from .verdict import Finding, judge, unmeasured
+from .verdict import Finding, unmeasured, verdict_of
 
 OK, REGRESSED, UNDECIDED = 0, 1, 2
 """Exit codes: all is as good or better; something became worse; something could not be compared."""
@@ -114,7 +114,7 @@ def _compared(
 def _one(
     baseline: Baseline,
     entry: Entry,
-    kept: Kept,
+    kept: BaselineScore,
     record: RunRecord,
     store: Path,
     note: str,
@@ -134,7 +134,7 @@ def _one(
         both = (before, now) if now else None
         if problem:
             warnings.append(f"{record.name}: {kept.measure} on {kept.on}: compared by intervals, because {problem}")
-    verdict, why = judge(gated, [kept], [score], both, trained=trained)
+    verdict, why = verdict_of(gated, [kept], [score], both, trained=trained)
     return Finding(*place, verdict, _joined(note, why), kept.value, score.value, gated.tolerance, gated.unit)
 
 
@@ -173,7 +173,7 @@ def _other_seeds(
         if problem := next((p for r in records if (p := _other_metric(entries[0], r, measure))), ""):
             yield Finding(*place, "not-comparable", problem, old, None, gated.tolerance, gated.unit)
             continue
-        verdict, why = judge(gated, before, now, other_seeds=True)
+        verdict, why = verdict_of(gated, before, now, other_seeds=True)
         mean = sum(score.value or 0.0 for score in now) / len(now)
         yield Finding(*place, verdict, _joined(note, why), old, mean, gated.tolerance, gated.unit)
 

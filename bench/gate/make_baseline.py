@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...reports.result.record import RunRecord, Score
 from ..compare.trials import trials
-from .baseline import Baseline, BaselineError, Entry, Gated, Kept
+from .baseline import Baseline, BaselineError, BaselineScore, Entry, Gated
 from .packing import MEAN_OF_FOLDS, pack
 from .tolerances import DEFAULT, SIDES, applied
 
@@ -124,7 +124,7 @@ def _measures(
     return found
 
 
-def _kept(record: RunRecord, score: Score, store: Path, told: list[str]) -> Kept:
+def _kept(record: RunRecord, score: Score, store: Path, told: list[str]) -> BaselineScore:
     found, problem = trials(record, score, store)
     if problem:
         told.append(f"{record.name}: {score.measure.name} on {score.on} is kept without its trials, because {problem}")
@@ -132,7 +132,7 @@ def _kept(record: RunRecord, score: Score, store: Path, told: list[str]) -> Kept
         found = None  # a mean over official folds of unequal size is no count
     packed, people = pack(found)
     first = score.intervals[0] if score.intervals else None
-    return Kept(
+    return BaselineScore(
         measure=score.measure.name,
         on=score.on,
         value=score.value if score.value is not None else 0.0,

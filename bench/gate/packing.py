@@ -10,7 +10,7 @@ import numpy as np
 
 from ..compare.trials import CHOSEN, EQUAL, Trials
 from ..metrics.accuracy import MEASURE as ACCURACY
-from .baseline import BaselineError, Kept
+from .baseline import BaselineError, BaselineScore
 
 MEAN_OF_FOLDS = 5
 """A mean over ten folds, of which some are larger by one or two pairs, is a count of pairs but for this."""
@@ -24,7 +24,7 @@ def pack(found: Trials | None) -> tuple[str, str]:
     return _text(np.packbits(found.hit).tobytes()), people
 
 
-def unpack(kept: Kept) -> Trials | None:
+def unpack(kept: BaselineScore) -> Trials | None:
     """The trials of a baseline's score, or None where it has none.
 
     Raises:

@@ -12,7 +12,7 @@ from ...reports.result.record import RunRecord, Score
 from ..compare import paired_tests
 from ..compare.paired_tests import Tested
 from ..compare.trials import Trials
-from .baseline import Gated, Kept
+from .baseline import BaselineScore, Gated
 
 Verdict = Literal["not-comparable", "not-measured", "regressed", "improved", "ok"]
 _ROUNDING = 1e-9
@@ -61,9 +61,9 @@ def unmeasured(record: RunRecord, score: Score | None, gated: Gated, waived: Seq
     return ""
 
 
-def judge(
+def verdict_of(
     gated: Gated,
-    before: Sequence[Kept],
+    before: Sequence[BaselineScore],
     now: Sequence[Score],
     trials: tuple[Trials, Trials] | None = None,
     *,
@@ -129,7 +129,7 @@ def _mean(scores: Sequence[Score]) -> float:
     return fmean(score.value for score in scores if score.value is not None)
 
 
-def _apart(before: Sequence[Kept], now: Sequence[Score], *, widen: float) -> Tested:
+def _apart(before: Sequence[BaselineScore], now: Sequence[Score], *, widen: float) -> Tested:
     """Whether intervals, each widened around its value, do not overlap."""
     old = [_wider(kept.value, kept.interval, widen) for kept in before if kept.interval]
     new = [

@@ -96,11 +96,11 @@ class Plan(BaseModel):
             "protocol", "roles", "min_images", "encoding", "recognizer", "judge", "attacks", "metrics", "skip_bad"
         )  # fmt: skip
         given = self.model_dump(mode="json")
-        younger = {name: given[name] for name, default in self.younger().items() if given[name] != default}
-        return {**{name: given[name] for name in entries}, **younger}
+        added_later = {name: given[name] for name, default in self.added_later().items() if given[name] != default}
+        return {**{name: given[name] for name in entries}, **added_later}
 
     @classmethod
-    def younger(cls) -> dict[str, Any]:
+    def added_later(cls) -> dict[str, Any]:
         """Entries younger than the hashes of published records, with their defaults; they count where they differ."""
         return {"judges": [], **{name: cls.model_fields[name].default for name in ("known_faces", "min_images_fit")}}
 

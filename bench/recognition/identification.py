@@ -22,7 +22,7 @@ from ..biometrics.matching import draw
 from .judge import Embed
 from .verification import ScoresError
 
-KEPT = "identified.npz"
+FILE = "identified.npz"
 VERSION = 2
 """Raised when the same ranks give another score or interval."""
 ON = "hold-out"
@@ -65,7 +65,7 @@ def identify(embed: Embed, faces: Faces, out: Path, *, seed: int, progress: Prog
         own = order[np.searchsorted(searched.identity, asked.identity, sorter=order)]
         found[:] = ranks(asked, searched, own).linked > 0  # ahead of all others, by more than rounding
         failed[:] = np.isnan(asked.vectors).any(axis=1)
-    np.savez(out / KEPT, found=found, failed=failed, person=labels[probes], gallery=len(gallery), seed=seed)
+    np.savez(out / FILE, found=found, failed=failed, person=labels[probes], gallery=len(gallery), seed=seed)
 
 
 def score(folder: Path) -> Score:
@@ -74,7 +74,7 @@ def score(folder: Path) -> Score:
     Raises:
         ScoresError: it is missing or damaged.
     """
-    path = folder / KEPT
+    path = folder / FILE
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             found, failed, person = (kept[name] for name in ("found", "failed", "person"))

@@ -110,7 +110,7 @@ def _leakage(made: Made, told: Grouping, scores: Iterable[Score], notes: list[st
     probes = _Probes(np.load(made.private / "identity.npy"), made.places[rows], np.bincount(originals))
     for score in scores:
         folder = made.attacks[score.on]
-        if not (folder / leak_at_k.KEPT).is_file():
+        if not (folder / leak_at_k.FILE).is_file():
             notes.append(f"attack {score.on}: not told by group, since it keeps no ranks")
             continue
         attacked = of_attack(leak_at_k.read(folder), score, probes)
@@ -135,7 +135,7 @@ class Attacked(NamedTuple):
     seed: int
 
 
-def of_attack(found: leak_at_k.Found, score: Score, probes: _Probes) -> Attacked | None:
+def of_attack(found: leak_at_k.SearchResult, score: Score, probes: _Probes) -> Attacked | None:
     """An attack's probes with their originals; None where they are not the private faces, all or those with a mate."""
     kept = np.ones(len(probes.person), np.bool_)
     if len(found.person) != len(kept):  # a search that leaves the source out has probes with another original only

@@ -100,15 +100,15 @@ def update(
     device = batch.real.device
     with autocast(device):
         fake, divergence = _generate(networks, batch)
-    judge = networks.discriminator.requires_grad_(True)
+    discriminator = networks.discriminator.requires_grad_(True)
     with autocast(device):
-        said_fake = judge(augment(fake.detach(), how.augment, batch.draw), batch.wanted * batch.asked)
-        said_real = judge(augment(batch.real, how.augment, batch.draw), batch.people * batch.asked)
+        said_fake = discriminator(augment(fake.detach(), how.augment, batch.draw), batch.wanted * batch.asked)
+        said_real = discriminator(augment(batch.real, how.augment, batch.draw), batch.people * batch.asked)
     loss = softplus(said_fake).mean() + softplus(-said_real).mean()
     value, total = loss.detach(), loss
     if how.r1_weight > 0 and step % how.r1_every == 1 % how.r1_every:
         penalty = gradient_penalty(
-            lambda real: judge(augment(real, how.augment, batch.draw), batch.people * batch.asked), batch.real
+            lambda real: discriminator(augment(real, how.augment, batch.draw), batch.people * batch.asked), batch.real
         )
         total = loss + penalty * (how.r1_weight / 2 * how.r1_every)
         r1 = float(penalty.detach())
@@ -116,9 +116,9 @@ def update(
     total.backward()
     networks.discriminator_optimizer.step()
 
-    judge.requires_grad_(False)
+    discriminator.requires_grad_(False)
     with autocast(device):
-        said = judge(augment(fake, how.augment, batch.draw), batch.wanted * batch.asked)
+        said = discriminator(augment(fake, how.augment, batch.draw), batch.wanted * batch.asked)
         identity = _strangeness(teacher, fake, batch.wanted)
     adversarial = softplus(-said).mean()
     loss = adversarial + how.identity_weight * identity
@@ -136,15 +136,15 @@ def update(
     return line, r1
 
 
-def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """R1: the mean over real faces of the squared norm of the judgement's gradient in the pixels.
 
     Args:
-        judge: [B, 3, H, W] to [B], each from its own face.
+        discriminator: [B, 3, H, W] to [B], each from its own face.
         real: [B, 3, H, W].
     """
     faces = real.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(judge(faces).sum(), faces, create_graph=True)
+    (slope,) = torch.autograd.grad(discriminator(faces).sum(), faces, create_graph=True)
     return slope.square().sum((1, 2, 3)).mean()
 
 

@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 import pytest
 from facebench.bench.attacks.base import Embeddings
-from facebench.bench.biometrics.ranks import KEPT, TIE, Ranks, ranks
+from facebench.bench.biometrics.ranks import TIE, TOP_K, Ranks, ranks
 from numpy.typing import NDArray
 
 PROBES, IMAGES = map(int, os.environ.get("FACEBENCH_RETRIEVAL", "2000x50000").split("x"))
@@ -55,7 +55,7 @@ def ours(faces: Faces) -> Ranks:
 def by_faiss(faces: Faces) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     index = faiss.IndexFlatIP(WIDTH)
     index.add(faces.original.vectors)
-    found: tuple[NDArray[np.float32], NDArray[np.int64]] = index.search(faces.private.vectors, KEPT)
+    found: tuple[NDArray[np.float32], NDArray[np.int64]] = index.search(faces.private.vectors, TOP_K)
     return found
 
 

@@ -21,7 +21,7 @@ STEPS, BATCH, RATE, TEMPERATURE = 400, 256, 1e-3, 0.07
 """Of the perceptron's training: Adam with cosine decay; the temperature of its contrastive loss."""
 
 
-class Candidate(NamedTuple):
+class Learner(NamedTuple):
     """One way to learn a map."""
 
     name: str
@@ -29,16 +29,16 @@ class Candidate(NamedTuple):
     """Private and original embeddings, row by row of one face, to a map."""
 
 
-def candidates(kinds: Sequence[Kind], seed: int) -> list[Candidate]:
+def learners(kinds: Sequence[Kind], seed: int) -> list[Learner]:
     """All that are to be tried; the first leaves embeddings as they are, which is the ignorant attacker."""
-    found = [Candidate("none", lambda private, original: unit)]
+    found = [Learner("none", lambda private, original: unit)]
     if "procrustes" in kinds:
-        found.append(Candidate("procrustes", procrustes))
+        found.append(Learner("procrustes", procrustes))
     if "ridge" in kinds:
         for penalty in PENALTIES:
-            found.append(Candidate(f"ridge {penalty:g}", lambda x, y, p=penalty: ridge(x, y, p)))  # type: ignore[misc]
+            found.append(Learner(f"ridge {penalty:g}", lambda x, y, p=penalty: ridge(x, y, p)))  # type: ignore[misc]
     if "mlp" in kinds:
-        found.append(Candidate("mlp", lambda private, original: mlp(private, original, seed)))
+        found.append(Learner("mlp", lambda private, original: mlp(private, original, seed)))
     return found
 
 

@@ -1,7 +1,7 @@
-"""Ways of seeing that attackers learn, and the best of them by people who did not teach it.
+"""Learned spaces, and the best of them by people whom nothing was learned from.
 
-Attackers who learn have people of role A both ways. Some of them teach, the others choose: of all ways of seeing the
-one is taken that finds most of them. Leaving faces as the judge sees them is always one of the ways, so that nobody
+Attackers who learn have people of role A both ways. They train on some of them, and select on the others: of all
+candidates the one is taken that finds most. Leaving faces as the judge sees them is always a candidate, so that nobody
 who learns has a reason to find less than the ignorant attacker. Nobody of P is looked at before that.
 """
 
@@ -22,63 +22,63 @@ from ....reports.result.files import why
 from ....reports.result.record import NOT_MEASURED, Curve, Score
 from ...biometrics.embeddings import AttackError, Embeddings, failed
 from ..base import NotApplicableError, Paired
-from ..leakage.search import See, View, judge, told
+from ..leakage.search import SearchSpace, SpaceOf, ignorant, search_scores
 
 CHOSEN = "chosen.json"
 LEAST = 4
-"""People of role A, half of whom choose."""
+"""People of role A, half of them for validation."""
 WEIGHTS = (0.25, 0.5, 0.75, 1.0)
-"""Of a learned view beside the judge's."""
+"""Of a learned space beside the judge's."""
 SHARE = 0.3
-"""Of A's people who choose."""
+"""Of A's people, for validation."""
 _BLOCK = 512
-"""Faces compared at once with all originals of the choosers."""
+"""Faces compared at once with all originals of the validation people."""
 
 
 class Division(NamedTuple):
     """Role A, whom the judge can see, in two."""
 
-    teachers: Paired
-    choosers: Paired
+    train: Paired
+    validation: Paired
     everybody: Paired
 
 
-class Way(NamedTuple):
-    """One way of seeing that may be chosen."""
+class Candidate(NamedTuple):
+    """One way of comparing faces that may be selected."""
 
     name: str
-    see: See
+    space_of: SpaceOf
 
 
-AS_IT_IS = Way("none", judge)
+IDENTITY = Candidate("none", ignorant)
 """To leave faces as the judge sees them."""
 
 
 class Chosen(NamedTuple):
-    """The way that was chosen."""
+    """The candidate that was selected."""
 
-    way: Way
+    candidate: Candidate
     found: dict[str, float]
-    """Share of the choosers' faces whose person each way finds."""
+    """Share of the validation people's faces whose person each candidate finds."""
     rated: dict[str, float]
-    """Mean reciprocal rank of the choosers, by which it was chosen."""
+    """Mean reciprocal rank over the validation people, by which it was chosen."""
     failed: dict[str, str]
-    """Ways that could not be tried, and why."""
+    """Candidates that could not be tried, and why."""
 
 
-class Choice(NamedTuple):
-    """What was chosen for either search."""
+class Selection(NamedTuple):
+    """What was selected for either search."""
 
-    way: Way
+    candidate: Candidate
     """For the gallery that holds the photos which were made private."""
-    other_photos: Way
+    other_photos: Candidate
     """For the one that holds other photos of these people alone: to find a photo is not to know a face."""
     about: dict[str, Chosen]
     """Both as they were chosen."""
 
 
 def divide(people: Paired, seed: int) -> Division:
-    """Those who teach, and those who choose; faces that the judge failed on are left out.
+    """Role A in two: people to train on, and people to select by; faces that the judge failed on are left out.
 
     Raises:
         NotApplicableError: they are too few. It is no error: a run of several hours is not lost for it.
@@ -94,8 +94,8 @@ def divide(people: Paired, seed: int) -> Division:
         )
     order = np.random.default_rng((seed, 6)).permutation(known)
     held = min(max(2, round(SHARE * len(known))), len(known) - 2)
-    choose = np.isin(people.private.identity, order[:held])
-    return Division(part(people, seen & ~choose), part(people, seen & choose), part(people, seen))
+    select = np.isin(people.private.identity, order[:held])
+    return Division(part(people, seen & ~select), part(people, seen & select), part(people, seen))
 
 
 def part(people: Paired, private: NDArray[np.bool_]) -> Paired:
@@ -112,39 +112,42 @@ def part(people: Paired, private: NDArray[np.bool_]) -> Paired:
     )
 
 
-def choose(ways: Sequence[Way], choosers: Paired) -> Choice:
-    """The best way for a search among the very photos, and for one among others of the same people."""
-    with_photo, without = best(ways, choosers), best(ways, choosers, leave_out_source=True)
-    return Choice(with_photo.way, without.way, {"with_photo": with_photo, "other_photos": without})
+def select(candidates: Sequence[Candidate], validation: Paired) -> Selection:
+    """The best candidate for a search among the very photos, and for one among others of the same people."""
+    with_photo, without = best(candidates, validation), best(candidates, validation, leave_out_source=True)
+    return Selection(with_photo.candidate, without.candidate, {"with_photo": with_photo, "other_photos": without})
 
 
-def best(ways: Sequence[Way], choosers: Paired, *, leave_out_source: bool = False) -> Chosen:
-    """The way that ranks the choosers best; of equally good ones the first. One that cannot be tried is left out.
+def best(candidates: Sequence[Candidate], validation: Paired, *, leave_out_source: bool = False) -> Chosen:
+    """The candidate that ranks the validation people best; of equally good ones the first.
 
-    Ways are compared by the mean reciprocal rank: of some hundred faces behind a good method one or two are found,
-    and which way finds them is luck; where the others rank is not. The mean is first over each person's faces, then
-    over people: else one person with many photos, who is easily met by chance, would decide.
+    One that cannot be tried is left out. Candidates are compared by the mean reciprocal rank: of some hundred faces
+    behind a good method one or two are found, and which candidate finds them is luck; where the others rank is not.
+    The mean is first over each person's faces, then over people: else one person with many photos, who is easily met
+    by chance, would decide.
 
     Args:
-        ways: to choose from.
-        choosers: people who did not teach.
+        candidates: to choose from.
+        validation: people of A whom nothing was learned from.
         leave_out_source: rank as if the photo that was made private were not in the gallery.
     """
     found, rated, failed = {}, {}, {}
-    for way in ways:
+    for candidate in candidates:
         try:
-            rank, person = _rank(way.see(choosers), choosers.source if leave_out_source else None)
+            rank, person = _rank(candidate.space_of(validation), validation.source if leave_out_source else None)
         except NotApplicableError as error:  # such as a method that cannot be applied a second time
-            failed[way.name] = str(error)
+            failed[candidate.name] = str(error)
             continue
-        found[way.name] = float((rank == 1).mean()) if len(rank) else 0.0
+        found[candidate.name] = float((rank == 1).mean()) if len(rank) else 0.0
         sums, counts = np.bincount(person, 1 / rank), np.bincount(person)
-        rated[way.name] = float((sums[counts > 0] / counts[counts > 0]).mean()) if len(rank) else 0.0
-    chosen = max((way for way in ways if way.name in rated), key=lambda way: rated[way.name])
+        rated[candidate.name] = float((sums[counts > 0] / counts[counts > 0]).mean()) if len(rank) else 0.0
+    chosen = max(
+        (candidate for candidate in candidates if candidate.name in rated), key=lambda candidate: rated[candidate.name]
+    )
     return Chosen(chosen, found, rated, failed)
 
 
-def _rank(view: View, left_out: NDArray[np.int64] | None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _rank(view: SearchSpace, left_out: NDArray[np.int64] | None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The rank of every probe's person, infinite where the view does not show them, and who that is.
 
     Ties count for the defender here: of a view in which many are alike an attacker cannot say who is who. Where
@@ -168,27 +171,27 @@ def _rank(view: View, left_out: NDArray[np.int64] | None) -> tuple[NDArray[np.fl
     return rank[asked], probes.identity[asked]
 
 
-def mixed(one: View, other: View, weight: float) -> View:
-    """Two views as one: the similarity is (1 - weight) times that of the one plus weight times that of the other."""
-    return View(_joined(one.probes, other.probes, weight), _joined(one.gallery, other.gallery, weight))
+def fused(one: SearchSpace, other: SearchSpace, weight: float) -> SearchSpace:
+    """Two spaces as one: the similarity is (1 - weight) times that of the one plus weight times that of the other."""
+    return SearchSpace(_joined(one.probes, other.probes, weight), _joined(one.gallery, other.gallery, weight))
 
 
-def remembered(see: See) -> See:
-    """The same way of seeing, which looks at nobody twice."""
-    views: dict[int, tuple[Paired, View]] = {}
+def cached(space_of: SpaceOf) -> SpaceOf:
+    """The same space, in which nobody is embedded twice."""
+    views: dict[int, tuple[Paired, SearchSpace]] = {}
 
-    def look(people: Paired) -> View:
+    def look(people: Paired) -> SearchSpace:
         if id(people) not in views:
-            views[id(people)] = people, see(people)  # with the people, so that nobody else gets their number
+            views[id(people)] = people, space_of(people)  # with the people, so that nobody else gets their number
         return views[id(people)][1]
 
     return look
 
 
-def beside_judge(name: str, see: See) -> list[Way]:
-    """Ways to use a view that was learned: alone, or together with what the judge sees, by several weights."""
-    seen = remembered(see)
-    return [Way(f"{name} {w:g}", lambda people, w=w: mixed(judge(people), seen(people), w)) for w in WEIGHTS]  # type: ignore[misc]
+def fused_with_judge(name: str, space_of: SpaceOf) -> list[Candidate]:
+    """Candidates that use a learned space: alone, or fused with the judge's, by several weights."""
+    seen = cached(space_of)
+    return [Candidate(f"{name} {w:g}", lambda people, w=w: fused(ignorant(people), seen(people), w)) for w in WEIGHTS]  # type: ignore[misc]
 
 
 def _joined(one: Embeddings, other: Embeddings, weight: float) -> Embeddings:
@@ -198,11 +201,11 @@ def _joined(one: Embeddings, other: Embeddings, weight: float) -> Embeddings:
     return Embeddings(np.concatenate(parts, axis=1), one.identity)
 
 
-def keep(out: Path, choice: Choice, teachers: Paired, **more: float) -> None:
+def write(out: Path, choice: Selection, train: Paired, **more: float) -> None:
     """Write what was chosen, and what it was learned from, into the folder `out`."""
     about: dict[str, Any] = {
         name: {
-            "way": chosen.way.name,
+            "way": chosen.candidate.name,
             "validation": chosen.found,
             "reciprocal_rank": chosen.rated,
             "failed": chosen.failed,
@@ -210,15 +213,15 @@ def keep(out: Path, choice: Choice, teachers: Paired, **more: float) -> None:
         for name, chosen in choice.about.items()
     }
     about["learned"] = {
-        "trained_on_faces": len(teachers.private.identity),
-        "trained_on_people": len(np.unique(teachers.private.identity)),
+        "trained_on_faces": len(train.private.identity),
+        "trained_on_people": len(np.unique(train.private.identity)),
         **more,
     }
     (out / CHOSEN).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-def told_with(out: Path, ranks: Sequence[int], name: str) -> tuple[list[Score], list[Curve]]:
-    """All that `search.told` tells; beside leak@1 what was chosen and from whom it was learned.
+def learned_scores(out: Path, ranks: Sequence[int], name: str) -> tuple[list[Score], list[Curve]]:
+    """All that `search_scores` tells; beside leak@1 what was chosen and from whom it was learned.
 
     Raises:
         AttackError: what was kept is missing or damaged.
@@ -228,7 +231,7 @@ def told_with(out: Path, ranks: Sequence[int], name: str) -> tuple[list[Score], 
     words = (
         f"learned on {learned['trained_on_faces']:,.0f} faces of {learned['trained_on_people']:,.0f} people of role A"
     )
-    scores, curves = told(out, ranks, name)
+    scores, curves = search_scores(out, ranks, name)
     for place, score in enumerate(scores):
         if not (score.measure.headline or score.measure.name == OTHER_PHOTO):
             continue

@@ -23,9 +23,9 @@ from ....reports.statistics.intervals import clustered, over_people, spread, wil
 from ...biometrics.chance import chance_of_identity
 from ...biometrics.embeddings import Embeddings
 from . import arrays
-from .leak_at_k import Found
+from .leak_at_k import SearchResult
 
-KEPT = "control.npz"
+FILE = "control.npz"
 ABSENT = "control.txt"
 KIND = "over people of both"
 _BLOCK = 1024
@@ -52,10 +52,10 @@ class Control:
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
-        arrays.write(self, out / KEPT)
+        arrays.write(self, out / FILE)
 
 
-def compare(probes: Embeddings, holdout: Embeddings, found: Found) -> Control:
+def compare(probes: Embeddings, holdout: Embeddings, found: SearchResult) -> Control:
     """Let hold-out photos stand in for the person behind every probe: the exact mean over all draws of them.
 
     Of H hold-out photos h would be the best match of a probe. Of m that are drawn without looking, one at least is
@@ -99,7 +99,7 @@ def reason(out: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def scores(out: Path, found: Found, on: str) -> list[Score]:
+def scores(out: Path, found: SearchResult, on: str) -> list[Score]:
     """The residual R = (a - c) / (1 - c) of leak@1 (a) against the control (c), with its interval.
 
     Leakage varies with the people of the probes, the control with the hold-out people who stand in and with the people
@@ -114,7 +114,7 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
     q = len(found.identity)
     if why := reason(out):
         return [Score(measure=MEASURE, on=on, value=None, n=q, note=why)]
-    control = arrays.read(Control, out / KEPT)
+    control = arrays.read(Control, out / FILE)
     hits = int((found.identity == 1).sum())
     a, c, people = hits / q, float(control.probe.mean()), len(control.person)
     spread = float(control.person.std(ddof=1)) * math.sqrt(people) if people > 1 else 0.0  # of a sum over people

@@ -18,7 +18,7 @@ from ...biometrics.embeddings import Embeddings, failed
 from . import arrays
 from .leak_at_k import beside, found_by
 
-KEPT = "fused.npz"
+FILE = "fused.npz"
 MEASURE = Measure(
     name=FUSED,
     side="privacy",
@@ -55,9 +55,9 @@ def search(probes: Embeddings, gallery: Embeddings, out: Path, *, seed: int) -> 
     source = order[np.searchsorted(gallery.identity[order], people.identity)]
     lost, lost_image = failed(people, "fused private"), failed(gallery, "original")
     hits = ranks(people, gallery, source)
-    arrays.write(found_by(hits, people.identity, lost, lost_image, seed=seed), out / KEPT)
+    arrays.write(found_by(hits, people.identity, lost, lost_image, seed=seed), out / FILE)
 
 
 def scores(out: Path, on: str) -> list[Score]:
     """Leak@1 by people instead of by faces."""
-    return beside(out / KEPT, MEASURE, on)
+    return beside(out / FILE, MEASURE, on)

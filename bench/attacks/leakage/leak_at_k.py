@@ -23,7 +23,7 @@ from . import arrays, by_person
 if TYPE_CHECKING:
     from ...biometrics.ranks import Ranks
 
-KEPT = "ranks.npz"
+FILE = "ranks.npz"
 SIZES = (100, 1000, 10_000)
 """Gallery sizes at which leakage is told beside the whole gallery's."""
 _SHUFFLES = 400
@@ -32,7 +32,7 @@ CMC = 50
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a retrieval attack found for each of Q probes. A rank above `gallery` means: not found."""
 
     image: NDArray[np.int64]
@@ -71,21 +71,21 @@ class Found:
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
-        arrays.write(self, out / KEPT)
+        arrays.write(self, out / FILE)
 
 
-def read(out: Path) -> Found:
+def read(out: Path) -> SearchResult:
     """What an attack kept.
 
     Raises:
         AttackError: it is missing or damaged.
     """
-    return arrays.read(Found, out / KEPT)
+    return arrays.read(SearchResult, out / FILE)
 
 
 def found_by(
     hits: Ranks, person: NDArray[np.int64], lost: NDArray[np.bool_], lost_image: NDArray[np.bool_], *, seed: int
-) -> Found:
+) -> SearchResult:
     """What a search found, with what is needed to judge it.
 
     Args:
@@ -95,7 +95,7 @@ def found_by(
         lost_image: [N], which images of the gallery.
         seed: of intervals.
     """
-    return Found(
+    return SearchResult(
         **vars(hits),
         person=person,
         failed=lost,
@@ -106,7 +106,9 @@ def found_by(
     )
 
 
-def measures(found: Found, ranks: Sequence[int], on: str, *, image: bool = True) -> tuple[list[Score], list[Curve]]:
+def measures(
+    found: SearchResult, ranks: Sequence[int], on: str, *, image: bool = True
+) -> tuple[list[Score], list[Curve]]:
     """All that is told of a search: leak@k of the person, and of the source image where it was in the gallery.
 
     Args:
@@ -135,10 +137,10 @@ def beside(path: Path, measure: Measure, on: str) -> list[Score]:
     """
     if not path.is_file():
         return []
-    return [identity_leak(arrays.read(Found, path), 1, on).model_copy(update={"measure": measure})]
+    return [identity_leak(arrays.read(SearchResult, path), 1, on).model_copy(update={"measure": measure})]
 
 
-def identity_leak(found: Found, k: int, on: str) -> Score:
+def identity_leak(found: SearchResult, k: int, on: str) -> Score:
     """Leak@k (identity): how often one of the k best candidates is the probe's person.
 
     Chance: of k gallery images drawn without looking, one at least is a mate. `normalised` is
@@ -162,7 +164,7 @@ def identity_leak(found: Found, k: int, on: str) -> Score:
     return _leak(found, found.identity <= k, k=k, chance=chance, measure=measure, on=on, detail=detail)
 
 
-def image_leak(found: Found, k: int, on: str) -> Score:
+def image_leak(found: SearchResult, k: int, on: str) -> Score:
     """Leak@k (image): how often the very source image is one of the k best candidates; chance is k/N, of one search."""
     chance = 1 - (1 - k / found.gallery) ** found.searches if k <= found.gallery else None
     says = f"share of private faces whose own source image is among the {k} best matches among the originals"
@@ -170,7 +172,7 @@ def image_leak(found: Found, k: int, on: str) -> Score:
     return _leak(found, found.image <= k, k=k, chance=chance, measure=measure, on=on, detail={})
 
 
-def hits(found: Found, measure: str) -> NDArray[np.bool_] | None:
+def hits(found: SearchResult, measure: str) -> NDArray[np.bool_] | None:
     """[Q], which probes count for the measure named `leak@k` or `leak@k image`; None for another measure."""
     name = re.fullmatch(r"leak@([0-9]{1,9})( image)?", measure)
     if name is None:
@@ -178,7 +180,7 @@ def hits(found: Found, measure: str) -> NDArray[np.bool_] | None:
     return (found.image if name[2] else found.identity) <= int(name[1])
 
 
-def pi_link(found: Found, on: str) -> Score:
+def pi_link(found: SearchResult, on: str) -> Score:
     """P(similarity to an own image > similarity to every image of other people), own images drawn at random.
 
     Equal similarities are no link. Chance: the own image comes first among itself and all others' images.
@@ -201,7 +203,7 @@ def pi_link(found: Found, on: str) -> Score:
     )
 
 
-def shuffled(found: Found) -> tuple[float, float]:
+def shuffled(found: SearchResult) -> tuple[float, float]:
     """Where leak@1 lies, 99 % of the time, when nothing links a private face to its person: probes swap their labels.
 
     Where faces resemble each other and all match the same few originals, as faces of noise do, probes are no
@@ -213,14 +215,14 @@ def shuffled(found: Found) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def cmc(found: Found, ranks: NDArray[np.int64], name: str, on: str) -> Curve:
+def cmc(found: SearchResult, ranks: NDArray[np.int64], name: str, on: str) -> Curve:
     """The cumulative match characteristic: leak@k for k from 1 to 50."""
     k = np.arange(1, min(CMC, found.gallery) + 1)
     y = (ranks[:, None] <= k).mean(axis=0)
     return Curve(name=name, on=on, x_label="rank k", y_label="leak@k", x=tuple(map(float, k)), y=tuple(y.tolist()))
 
 
-def by_gallery_size(found: Found, on: str) -> Curve:
+def by_gallery_size(found: SearchResult, on: str) -> Curve:
     """Leak@1 (identity) at smaller galleries: the exact mean over all sub-galleries that keep the best mate.
 
     A probe of rank r has r - 1 images before its best mate. A gallery of n that holds this mate and n - 1 of the
@@ -246,7 +248,7 @@ def by_gallery_size(found: Found, on: str) -> Curve:
 
 
 def _leak(
-    found: Found,
+    found: SearchResult,
     hit: NDArray[np.bool_],
     *,
     k: int,
@@ -281,7 +283,7 @@ def _leak(
     )
 
 
-def _context(found: Found) -> dict[str, float | None]:
+def _context(found: SearchResult) -> dict[str, float | None]:
     return {
         "gallery": found.gallery,
         "gallery_failures": found.gallery_failures,

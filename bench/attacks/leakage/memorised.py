@@ -17,7 +17,7 @@ from ...biometrics.chance import chance_of_identity
 from . import arrays
 from .leak_at_k import SIZES
 
-KEPT = "matches.npz"
+FILE = "matches.npz"
 LOW_CEILING = 0.5
 """What a perfect copier has to reach, or the note says so."""
 
@@ -71,7 +71,7 @@ class Matches:
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
-        arrays.write(self, out / KEPT)
+        arrays.write(self, out / FILE)
 
     @property
     def gallery(self) -> int:
@@ -85,7 +85,7 @@ def read(out: Path) -> Matches:
     Raises:
         AttackError: it is missing or damaged.
     """
-    return arrays.read(Matches, out / KEPT)
+    return arrays.read(Matches, out / FILE)
 
 
 def shares(found: Matches, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

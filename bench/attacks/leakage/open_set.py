@@ -21,16 +21,16 @@ from ...biometrics.matching import ERRORS
 from ...biometrics.roc import thresholds
 from . import arrays
 from .control import reason
-from .leak_at_k import Found
+from .leak_at_k import SearchResult
 
-KEPT = "strangers.npz"
+FILE = "strangers.npz"
 WITH_THRESHOLD = "over people, and of the threshold"
 RATES = (0.01, 0.1)
 """False positive identification rates at which people are to be found."""
 
 
 @dataclass(frozen=True)
-class Strangers:
+class NonMateSearches:
     """What a search for hold-out people, who have no mate, returned."""
 
     similarity: NDArray[np.float32]
@@ -38,10 +38,10 @@ class Strangers:
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
-        arrays.write(self, out / KEPT)
+        arrays.write(self, out / FILE)
 
 
-def strangers(probes: Embeddings, gallery: Embeddings) -> Strangers:
+def strangers(probes: Embeddings, gallery: Embeddings) -> NonMateSearches:
     """Search private faces of hold-out people among the originals of others.
 
     Args:
@@ -50,10 +50,10 @@ def strangers(probes: Embeddings, gallery: Embeddings) -> Strangers:
     """
     from ...biometrics.nearest import nearest
 
-    return Strangers(nearest(probes, gallery))
+    return NonMateSearches(nearest(probes, gallery))
 
 
-def scores(out: Path, found: Found, on: str) -> list[Score]:
+def scores(out: Path, found: SearchResult, on: str) -> list[Score]:
     """DIR at an FPIR of 1 % and of 10 %: released faces whose person is the first candidate, above the threshold.
 
     The threshold is the highest similarity of a stranger that has to be refused, so that no more than the rate lie
@@ -64,11 +64,11 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
         AttackError: what was kept is missing or damaged.
     """
     why = reason(out)
-    similarity = np.empty(0, np.float32) if why else arrays.read(Strangers, out / KEPT).similarity
+    similarity = np.empty(0, np.float32) if why else arrays.read(NonMateSearches, out / FILE).similarity
     return [_at(rate, similarity, why, found, on) for rate in RATES]
 
 
-def _at(rate: float, strangers: NDArray[np.float32], why: str, found: Found, on: str) -> Score:
+def _at(rate: float, strangers: NDArray[np.float32], why: str, found: SearchResult, on: str) -> Score:
     measure = Measure(
         name=f"dir@fpir={rate:g}",
         side="privacy",

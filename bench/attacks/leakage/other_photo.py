@@ -11,9 +11,9 @@ from pathlib import Path
 from ....reports.board.marks import OTHER_PHOTO
 from ....reports.result.record import Measure, Score
 from . import arrays
-from .leak_at_k import Found, beside
+from .leak_at_k import SearchResult, beside
 
-KEPT = "other_photo.npz"
+FILE = "other_photo.npz"
 MEASURE = Measure(
     name=OTHER_PHOTO,
     side="privacy",
@@ -22,11 +22,11 @@ MEASURE = Measure(
 )
 
 
-def write(found: Found, out: Path) -> None:
+def write(found: SearchResult, out: Path) -> None:
     """Keep what was found without the sources in the folder `out`."""
-    arrays.write(found, out / KEPT)
+    arrays.write(found, out / FILE)
 
 
 def scores(out: Path, on: str) -> list[Score]:
     """Leak@1 (identity) without the sources, of the probes whose person has another image."""
-    return beside(out / KEPT, MEASURE, on)
+    return beside(out / FILE, MEASURE, on)

@@ -20,10 +20,10 @@ from ...biometrics.matching import ERRORS
 from ...biometrics.ranks import TIE
 from ...biometrics.roc import PairScores, equal_error, roc
 from . import arrays, pair_intervals
-from .leak_at_k import Found
+from .leak_at_k import SearchResult
 from .pair_intervals import Scored
 
-KEPT = "pairs.npz"
+FILE = "pairs.npz"
 MOST = 200_000
 """At most so many pairs of either kind are looked at."""
 RATES = (1e-2, 1e-3)
@@ -33,7 +33,7 @@ _FEWEST = 10
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PairSimilarities:
     """How alike the two faces of each drawn pair are; pairs with a face the recognizer failed on are left out."""
 
     genuine: NDArray[np.float32]
@@ -50,12 +50,12 @@ class Drawn:
 
     def write(self, out: Path) -> None:
         """Keep it in the folder `out`."""
-        arrays.write(self, out / KEPT)
+        arrays.write(self, out / FILE)
 
 
 def draw(
     probes: Embeddings, gallery: Embeddings, source: NDArray[np.int64] | None, *, seed: int, within: bool = False
-) -> Drawn:
+) -> PairSimilarities:
     """Every genuine pair where there are no more than 200,000, else so many by chance, and as many impostor pairs.
 
     Args:
@@ -93,7 +93,7 @@ def draw(
     impostor = _similarity(probes, gallery, *strange)
     seen = ~np.isnan(impostor)
     people = np.stack([probes.identity[strange[0]], gallery.identity[strange[1]]], axis=1)[seen]
-    return Drawn(genuine[~lost], probes.identity[row][~lost], impostor[seen], int(lost.sum()), seed, people)
+    return PairSimilarities(genuine[~lost], probes.identity[row][~lost], impostor[seen], int(lost.sum()), seed, people)
 
 
 def _once(
@@ -104,7 +104,7 @@ def _once(
     return row[later], column[later]
 
 
-def scores(out: Path, found: Found, on: str) -> list[Score]:
+def scores(out: Path, found: SearchResult, on: str) -> list[Score]:
     """EER, AUC, TAR at FAR 1 % and 0.1 %, and D_sys with its value for shuffled labels.
 
     A genuine pair passes every impostor pair that is as alike, but for rounding.
@@ -114,7 +114,7 @@ def scores(out: Path, found: Found, on: str) -> list[Score]:
     Raises:
         AttackError: what was kept is missing or damaged.
     """
-    drawn = arrays.read(Drawn, out / KEPT)
+    drawn = arrays.read(PairSimilarities, out / FILE)
     n = len(drawn.genuine)
     if n < _FEWEST or len(drawn.impostor) < _FEWEST:
         note = f"expected {_FEWEST} pairs of either kind, got {n} genuine and {len(drawn.impostor)} impostor"

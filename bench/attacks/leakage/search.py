@@ -1,6 +1,6 @@
 """Search private faces among originals, as an attacker sees both, and keep all that is told of it.
 
-Every attack that searches is a way of seeing: the ignorant one sees with the judge, others with what they learned.
+Every attack that searches is a space to compare faces in: that of the judge for the ignorant one, a learned one else.
 What is searched, counted and kept is the same for all, and stands here.
 """
 
@@ -25,7 +25,7 @@ RankList = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1
 """Ranks at which leakage is told, a parameter of every attack that searches."""
 
 
-class View(NamedTuple):
+class SearchSpace(NamedTuple):
     """Some people as an attacker sees them; rows are those of `Paired`."""
 
     probes: Embeddings
@@ -34,17 +34,17 @@ class View(NamedTuple):
     """The originals, in the space of the probes."""
 
 
-See = Callable[[Paired], View]
+SpaceOf = Callable[[Paired], SearchSpace]
 
 
-def judge(people: Paired) -> View:
+def ignorant(people: Paired) -> SearchSpace:
     """Private faces and originals as the judge sees them: the ignorant attacker's view."""
-    return View(people.private, people.original)
+    return SearchSpace(people.private, people.original)
 
 
 def search(
-    evidence: Evidence, see: See, out: Path, *, leave_out_source: bool = False, other_photos: See | None = None
-) -> leak_at_k.Found:
+    evidence: Evidence, see: SpaceOf, out: Path, *, leave_out_source: bool = False, other_photos: SpaceOf | None = None
+) -> leak_at_k.SearchResult:
     """Rank the source and the person of every released face, look at the control, and write all into the folder `out`.
 
     Args:
@@ -86,8 +86,8 @@ def search(
     return found
 
 
-def told(
-    out: Path, ranks: Sequence[int], on: str, *, image: bool = True, searched: leak_at_k.Found | None = None
+def search_scores(
+    out: Path, ranks: Sequence[int], on: str, *, image: bool = True, searched: leak_at_k.SearchResult | None = None
 ) -> tuple[list[Score], list[Curve]]:
     """All that is told of a search, from what `search` wrote.
 
@@ -109,8 +109,13 @@ def told(
 
 
 def ranked(
-    evidence: Evidence, view: View, source: NDArray[np.int64], asked: NDArray[np.int64], *, leave_out_source: bool
-) -> leak_at_k.Found:
+    evidence: Evidence,
+    view: SearchSpace,
+    source: NDArray[np.int64],
+    asked: NDArray[np.int64],
+    *,
+    leave_out_source: bool,
+) -> leak_at_k.SearchResult:
     """What is found for some of the probes, by their rows in `asked`; arguments are those of `search`."""
     from ...biometrics.ranks import ranks
 
@@ -121,7 +126,7 @@ def ranked(
     return replace(found, gallery=len(lost_image) - leave_out_source, probes_all=len(lost))
 
 
-def with_another(view: View) -> NDArray[np.int64]:
+def with_another(view: SearchSpace) -> NDArray[np.int64]:
     """The probes whose person has more images than one."""
     people, images = np.unique(view.gallery.identity, return_counts=True)
     return np.flatnonzero(np.isin(view.probes.identity, people[images > 1]))

@@ -59,6 +59,6 @@ def test_every_search_with_the_whole_gallery_tells_it(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     assert fused.scores(tmp_path, "t") == []
-    (tmp_path / fused.KEPT).write_bytes(b"no archive")
+    (tmp_path / fused.FILE).write_bytes(b"no archive")
     with pytest.raises(AttackError, match="cannot read it"):
         fused.scores(tmp_path, "t")

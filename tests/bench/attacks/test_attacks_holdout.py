@@ -14,7 +14,7 @@ from facebench.bench.attacks.alignment import Alignment
 from facebench.bench.attacks.base import Embeddings, Evidence, Paired
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.attacks.leakage import arrays, control, leak_at_k, open_set
-from facebench.bench.attacks.leakage.search import See, View, judge, search
+from facebench.bench.attacks.leakage.search import SearchSpace, SpaceOf, ignorant, search
 from facebench.bench.biometrics.nearest import nearest
 from facebench.datasets.views.subset import of_people
 from facebench.methods.base import Method
@@ -36,12 +36,12 @@ def held(name: str) -> Evidence:
 
 def strangers(out: Path) -> np.ndarray:
     """What an attack kept of its search for people who have no mate."""
-    return arrays.read(open_set.Strangers, out / open_set.KEPT).similarity
+    return arrays.read(open_set.NonMateSearches, out / open_set.FILE).similarity
 
 
 def compared(out: Path) -> control.Control:
     """What an attack kept of its control."""
-    return arrays.read(control.Control, out / control.KEPT)
+    return arrays.read(control.Control, out / control.FILE)
 
 
 def expected(probes: Embeddings, standins: Embeddings, out: Path) -> control.Control:
@@ -73,9 +73,11 @@ def test_original_holdout_faces_stand_in_for_the_people_behind_private_ones(name
 def test_the_aligning_attacker_sees_holdout_people_through_its_map(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen: list[See] = []
+    chosen: list[SpaceOf] = []
 
-    def watched(evidence: Evidence, see: See, out: Path, *, other_photos: See | None = None) -> leak_at_k.Found:
+    def watched(
+        evidence: Evidence, see: SpaceOf, out: Path, *, other_photos: SpaceOf | None = None
+    ) -> leak_at_k.SearchResult:
         chosen.append(see)
         return search(evidence, see, out, other_photos=other_photos)
 
@@ -96,8 +98,10 @@ def test_the_aligning_attacker_sees_holdout_people_through_its_map(
 def test_an_attacker_who_sees_both_sides_in_a_space_of_its_own_sees_holdout_people_there(tmp_path: Path) -> None:
     turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(147, 147)))
 
-    def see(people: Paired) -> View:
-        return View(*(seen._replace(vectors=seen.vectors @ turn.astype(np.float32)) for seen in judge(people)))
+    def see(people: Paired) -> SearchSpace:
+        return SearchSpace(
+            *(seen._replace(vectors=seen.vectors @ turn.astype(np.float32)) for seen in ignorant(people))
+        )
 
     given, people = held("shuffled"), holdout("shuffled")
     search(given, see, tmp_path)

@@ -209,7 +209,7 @@ def test_a_seed_gives_one_result_and_one_file(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         Ignorant().run(evidence(private, faces, seed=11), tmp_path / name)
-    one, two = (tmp_path / name / leak_at_k.KEPT for name in ("a", "b"))
+    one, two = (tmp_path / name / leak_at_k.FILE for name in ("a", "b"))
     assert one.read_bytes() == two.read_bytes()
     assert Ignorant().scores(tmp_path / "a", "t") == Ignorant().scores(tmp_path / "b", "t")
 
@@ -241,7 +241,7 @@ def test_people_with_one_image_allow_no_attack_by_other_images(tmp_path: Path) -
 @pytest.mark.parametrize("content", [None, b"", b"no archive", b"PK\x03\x04" + bytes(40)])
 def test_kept_ranks_that_are_missing_or_damaged_are_told(content: bytes | None, tmp_path: Path) -> None:
     if content is not None:
-        (tmp_path / leak_at_k.KEPT).write_bytes(content)
+        (tmp_path / leak_at_k.FILE).write_bytes(content)
     with pytest.raises(AttackError, match=r"ranks .*ranks\.npz.*--force attack"):
         Ignorant().scores(tmp_path, "t")
 
@@ -249,7 +249,7 @@ def test_kept_ranks_that_are_missing_or_damaged_are_told(content: bytes | None, 
 def test_cut_off_ranks_are_told(tmp_path: Path) -> None:
     faces = people(0, 10, 3)
     Ignorant().run(evidence(faces, faces), tmp_path)
-    path = tmp_path / leak_at_k.KEPT
+    path = tmp_path / leak_at_k.FILE
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(AttackError, match=r"ranks\.npz"):
         Ignorant().scores(tmp_path, "t")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from facebench.bench.attacks.base import AttackError, Embeddings
 from facebench.bench.attacks.leakage import control, leak_at_k, open_set, pairs
-from facebench.bench.attacks.leakage.leak_at_k import Found, shuffled
-from facebench.bench.attacks.leakage.open_set import Strangers
+from facebench.bench.attacks.leakage.leak_at_k import SearchResult, shuffled
+from facebench.bench.attacks.leakage.open_set import NonMateSearches
 from facebench.bench.biometrics.d_sys import d_sys, null
 from facebench.bench.biometrics.ranks import TIE, ranks
 from facebench.reports.board.marks import BY_PERSON
@@ -20,7 +20,7 @@ from facebench.reports.statistics.intervals import clustered, wilson
 from scipy.stats import mannwhitneyu, norm
 
 
-def found(identity: list[int], own: list[float], person: list[int] | None = None, **more) -> Found:
+def found(identity: list[int], own: list[float], person: list[int] | None = None, **more) -> SearchResult:
     """What a search found for some probes, as far as measures ask."""
     q = len(identity)
     given = {
@@ -40,7 +40,7 @@ def found(identity: list[int], own: list[float], person: list[int] | None = None
         "probes_all": q,
         "seed": 0,
     }
-    return Found(**{**given, **more})
+    return SearchResult(**{**given, **more})
 
 
 @pytest.mark.parametrize(("distance", "anchor"), [(0.5, 0.128), (1, 0.294), (2, 0.617), (3, 0.835), (4, 0.943)])
@@ -70,7 +70,7 @@ def test_d_sys_at_its_ends_and_of_nothing() -> None:
 
 def test_open_set_search_on_an_example_worked_by_hand(tmp_path: Path) -> None:
     # ten strangers; at an FPIR of 10 % one of them may pass, so the threshold is the second highest, 0.8
-    Strangers(np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, np.nan], np.float32)).write(tmp_path)
+    NonMateSearches(np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, np.nan], np.float32)).write(tmp_path)
     # first and above; first and not above; above and not first; failed
     searched = found([1, 1, 2, 101], [0.85, 0.8, 0.95, np.nan])
     one, ten = open_set.scores(tmp_path, searched, "it")
@@ -154,7 +154,7 @@ def test_luck_is_no_residual_where_some_people_have_many_photos() -> None:
 
 
 def drawn_from(rng: np.random.Generator, tmp_path: Path, genuine: int = 900) -> dict:
-    kept = pairs.Drawn(
+    kept = pairs.PairSimilarities(
         rng.normal(1, 1, genuine).astype(np.float32) / 10, np.repeat(np.arange(genuine // 3), 3),
         rng.normal(0, 1, 40_000).astype(np.float32) / 10, 0, 0,
         rng.integers(0, max(2, genuine // 3), (40_000, 2)),
@@ -184,7 +184,7 @@ def test_rates_over_pairs_are_those_of_scipy_and_of_plain_counting(tmp_path: Pat
 def test_impostors_as_alike_as_a_genuine_face_count_against_the_defender(tmp_path: Path) -> None:
     """As in searches, where a duplicate of the original that bears another name is no protection."""
     rounded = np.float32(0.8) + np.float32(8e-7)  # as far as float32 products of equal vectors differ
-    kept = pairs.Drawn(
+    kept = pairs.PairSimilarities(
         np.full(60, 0.8, np.float32), np.repeat(np.arange(20), 3),
         np.concatenate([np.full(4_000, rounded), np.full(36_000, 0.1, np.float32)]), 0, 0,
     )  # fmt: skip
@@ -261,7 +261,7 @@ def test_swapped_labels_tell_luck_from_leakage() -> None:
 
 def test_damaged_files_are_told(tmp_path: Path) -> None:
     for module in (control, open_set, pairs):
-        (tmp_path / module.KEPT).write_bytes(b"PK\x03\x04 broken")
+        (tmp_path / module.FILE).write_bytes(b"PK\x03\x04 broken")
         with pytest.raises(AttackError, match="run with --force attack"):
             module.scores(tmp_path, found([1], [0.9]), "it")
 
@@ -365,16 +365,18 @@ def test_rates_over_pairs_are_covered_with_the_threshold_that_impostors_set(name
     """People differ in how alike they are to all others, and there are few of them."""
     rng, draws, people = np.random.default_rng(1), 120, 60
 
-    def sample(people: int, seed: np.random.Generator) -> pairs.Drawn:
+    def sample(people: int, seed: np.random.Generator) -> pairs.PairSimilarities:
         alike = seed.normal(0, 0.4, people)
         person = np.repeat(np.arange(people), 10)
         two = np.stack([seed.integers(0, people, 12_000), seed.integers(0, people, 12_000)], 1)
         two = two[two[:, 0] != two[:, 1]]
         genuine = seed.normal(2, 1, len(person)) + alike[person] + seed.normal(0, 0.3, people)[person]
         impostor = seed.normal(0, 1, len(two)) + alike[two].sum(axis=1) / 2
-        return pairs.Drawn((genuine / 20).astype(np.float32), person, (impostor / 20).astype(np.float32), 0, 0, two)
+        return pairs.PairSimilarities(
+            (genuine / 20).astype(np.float32), person, (impostor / 20).astype(np.float32), 0, 0, two
+        )
 
-    def told(drawn: pairs.Drawn) -> Score:
+    def told(drawn: pairs.PairSimilarities) -> Score:
         drawn.write(tmp_path)
         return next(s for s in pairs.scores(tmp_path, found([1], [1.0]), "it") if s.measure.name == name)
 
@@ -390,7 +392,7 @@ def test_the_rate_of_detection_is_covered_with_the_threshold_that_strangers_set(
     rng, draws, held, plain = np.random.default_rng(2), 300, 0, 0
     truth = float(norm.sf(norm.isf(0.1) - 2))
     for _ in range(draws):
-        Strangers(rng.normal(0, 1, 300).astype(np.float32)).write(tmp_path)
+        NonMateSearches(rng.normal(0, 1, 300).astype(np.float32)).write(tmp_path)
         own = rng.normal(2, 1, 900)
         _, score = open_set.scores(tmp_path, found([1] * 900, own.tolist()), "it")
         (interval,) = score.intervals

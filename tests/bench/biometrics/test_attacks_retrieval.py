@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from facebench.bench.attacks.base import AttackError, Embeddings
 from facebench.bench.biometrics import ranks as retrieval
-from facebench.bench.biometrics.ranks import KEPT, LEAST_MEMORY, TIE, Ranks, ranks
+from facebench.bench.biometrics.ranks import LEAST_MEMORY, TIE, TOP_K, Ranks, ranks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def in_full(probes: Embeddings, gallery: Embeddings, source: Any, leave_out_sour
     image, identity, linked = by_sorting(probes, gallery, source, leave_out_source)
     q, n = len(source), len(gallery.identity)
     own, other, mates, best = np.full(q, np.nan), np.full(q, np.nan), np.zeros(q), np.full(q, -1)
-    neighbours, similarity = np.full((q, KEPT), -1), np.full((q, KEPT), np.nan)
+    neighbours, similarity = np.full((q, TOP_K), -1), np.full((q, TOP_K), np.nan)
     for i, (probe, person, origin) in enumerate(zip(*probes, source, strict=True)):
         cosine = gallery.vectors @ probe
         searched = (np.arange(n) != origin) | (not leave_out_source)
@@ -67,7 +67,7 @@ def in_full(probes: Embeddings, gallery: Embeddings, source: Any, leave_out_sour
         known = np.flatnonzero(searched & ~np.isnan(cosine))
         own[i] = max(cosine[known][gallery.identity[known] == person], default=np.nan)
         other[i] = max(cosine[known][gallery.identity[known] != person], default=np.nan)
-        order = sorted(known, key=lambda j: (-cosine[j], j))[:KEPT]
+        order = sorted(known, key=lambda j: (-cosine[j], j))[:TOP_K]
         neighbours[i, : len(order)], similarity[i, : len(order)] = order, cosine[order]
         best[i] = gallery.identity[order[0]] if order else -1
     found = {"image": image, "identity": identity, "linked": linked, "own": own, "other": other}
@@ -242,11 +242,11 @@ def test_the_best_candidates_are_the_best() -> None:
     probes = faces(unit(rng, 50), gallery.identity[:50])
     cosine = probes.vectors @ gallery.vectors.T
     found = ranks(probes, gallery, np.arange(50))
-    assert (found.neighbours == np.argsort(-cosine, axis=1)[:, :KEPT]).all()
-    assert found.similarity == pytest.approx(-np.sort(-cosine, axis=1)[:, :KEPT], abs=1e-6)
+    assert (found.neighbours == np.argsort(-cosine, axis=1)[:, :TOP_K]).all()
+    assert found.similarity == pytest.approx(-np.sort(-cosine, axis=1)[:, :TOP_K], abs=1e-6)
     cosine[np.arange(50), np.arange(50)] = -2
     found = ranks(probes, gallery, np.arange(50), leave_out_source=True)
-    assert (found.neighbours == np.argsort(-cosine, axis=1)[:, :KEPT]).all()
+    assert (found.neighbours == np.argsort(-cosine, axis=1)[:, :TOP_K]).all()
 
 
 def test_candidates_that_come_in_rising_order_are_thinned_and_kept() -> None:
@@ -300,7 +300,7 @@ def test_memory_stays_within_what_was_allowed_whatever_the_sizes(n: int, people:
     command = [sys.executable, "-c", PEAK, str(n), str(people), str(memory)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    given_back = n * (9 * 8 + KEPT * 12)
+    given_back = n * (9 * 8 + TOP_K * 12)
     taken = int(done.stdout)
     assert taken < memory + given_back + 32 * n + 2**22
     assert 3 * taken < (4 * n * n if people > 1 else 64 * n * n)  # all similarities, or all pairs, at once

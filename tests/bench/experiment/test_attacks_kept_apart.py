@@ -15,7 +15,7 @@ from attacked import SIDE, Inverted, both_ways, embed, evidence, roles
 from facebench.bench.attacks import alignment, distillation, parrot, restore
 from facebench.bench.attacks.adaptive import maps, training
 from facebench.bench.attacks.base import Attack, Embed, Embeddings, Evidence, NotApplicableError, Paired
-from facebench.bench.attacks.leakage.search import See
+from facebench.bench.attacks.leakage.search import SpaceOf
 from facebench.bench.experiment.pipeline import Pipeline, lay_out
 from facebench.bench.experiment.stages.evidence import gather
 from facebench.bench.experiment.stages.release import private_faces
@@ -111,7 +111,7 @@ LOCKED = Paired(**{entry.name: Locked() for entry in fields(Paired)})
 def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learned]:
     """Watches what attacks learn; the release is not searched."""
     told = Learned()
-    read, fit, candidates = loader.read, training.fit, maps.candidates
+    read, fit, candidates = loader.read, training.fit, maps.learners
 
     def read_watched(faces: Faces, *, progress: Progress = silent) -> tuple[torch.Tensor, np.ndarray]:
         images, labels = read(faces, progress=progress)
@@ -124,7 +124,7 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learned]:
         told.arrays += [weights.numpy().copy() for weights in network.state_dict().values()]
         return network
 
-    def learn_watched(candidate: maps.Candidate) -> maps.Candidate:
+    def learn_watched(candidate: maps.Learner) -> maps.Learner:
         def learn(private: np.ndarray, original: np.ndarray) -> maps.Map:
             told.rows += [private, original]
             move = candidate.learn(private, original)
@@ -133,7 +133,7 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learned]:
 
         return candidate._replace(learn=learn)
 
-    def not_searched(evidence: Evidence, see: See, out: Path, *, other_photos: See) -> None:
+    def not_searched(evidence: Evidence, see: SpaceOf, out: Path, *, other_photos: SpaceOf) -> None:
         for view in (see(evidence.holdout()), other_photos(evidence.holdout())):
             told.arrays += [view.probes.vectors, view.gallery.vectors]
 

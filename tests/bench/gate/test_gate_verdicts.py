@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench.bench.attacks.leakage.leak_at_k import Found
+from facebench.bench.attacks.leakage.leak_at_k import SearchResult
 from facebench.bench.biometrics.folds import by_kind
 from facebench.bench.biometrics.roc import PairScores
 from facebench.bench.compare import paired_tests
 from facebench.bench.compare import trials as samples
 from facebench.bench.compare.trials import Trials
 from facebench.bench.gate import packing
-from facebench.bench.gate.baseline import BaselineError, Gated, Kept
-from facebench.bench.gate.verdict import judge
+from facebench.bench.gate.baseline import BaselineError, BaselineScore, Gated
+from facebench.bench.gate.verdict import verdict_of
 from facebench.bench.metrics.accuracy import Accuracy, answered
 from facebench.reports.result.record import Measure, RunRecord, Score, StageTrace
 from facebench.reports.statistics.intervals import wilson
@@ -67,9 +67,9 @@ def test_other_trials_other_people_or_too_few_are_not_paired() -> None:
     assert paired_tests.test(Trials(hit, few), Trials(hit, few)) is None
 
 
-def _kept(value: float, n: int = 1000, *, on: str = "lfw") -> Kept:
+def _kept(value: float, n: int = 1000, *, on: str = "lfw") -> BaselineScore:
     bounds = wilson(round(value * n), n)
-    return Kept(measure="accuracy", on=on, value=value, n=n, interval=(bounds.low, bounds.high))
+    return BaselineScore(measure="accuracy", on=on, value=value, n=n, interval=(bounds.low, bounds.high))
 
 
 def _score(value: float, n: int = 1000, measure: Measure = LEAK) -> Score:
@@ -90,30 +90,30 @@ def _score(value: float, n: int = 1000, measure: Measure = LEAK) -> Score:
     ],
 )
 def test_unpaired_numbers_are_judged_by_tolerance_and_intervals(gated, before, now, verdict: str) -> None:
-    assert judge(gated, [_kept(before)], [_score(now)])[0] == verdict
+    assert verdict_of(gated, [_kept(before)], [_score(now)])[0] == verdict
 
 
 def test_a_significant_change_within_the_tolerance_is_ok() -> None:
     wide = ACCURACY.model_copy(update={"tolerance": 0.2})
-    assert judge(wide, [_kept(0.8)], [_score(0.65)])[0] == "ok"
+    assert verdict_of(wide, [_kept(0.8)], [_score(0.65)])[0] == "ok"
 
 
 def test_pairs_tell_a_change_that_intervals_cannot() -> None:
     before = np.arange(1000) < 800
     now = np.arange(1000) < 780  # the same pairs but twenty
     trials = (Trials(before, None), Trials(now, None))
-    assert judge(ACCURACY, [_kept(0.8)], [_score(0.78)])[0] == "ok"
-    verdict, why = judge(ACCURACY, [_kept(0.8)], [_score(0.78)], trials)
+    assert verdict_of(ACCURACY, [_kept(0.8)], [_score(0.78)])[0] == "ok"
+    verdict, why = verdict_of(ACCURACY, [_kept(0.8)], [_score(0.78)], trials)
     assert verdict == "regressed"
     assert "McNemar" in why
     shuffled = np.random.default_rng(0).permutation(now)  # as many right, but others
-    assert judge(ACCURACY, [_kept(0.8)], [_score(0.78)], (trials[0], Trials(shuffled, None)))[0] == "ok"
+    assert verdict_of(ACCURACY, [_kept(0.8)], [_score(0.78)], (trials[0], Trials(shuffled, None)))[0] == "ok"
 
 
 def test_several_seeds_are_apart_only_where_every_seed_is() -> None:
     near, far = [_kept(0.80), _kept(0.90)], [_score(0.70), _score(0.72)]
-    assert judge(ACCURACY, near, far)[0] == "regressed"
-    assert judge(ACCURACY, near, [_score(0.70), _score(0.79)])[0] == "ok"
+    assert verdict_of(ACCURACY, near, far)[0] == "regressed"
+    assert verdict_of(ACCURACY, near, [_score(0.70), _score(0.79)])[0] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_several_seeds_are_apart_only_where_every_seed_is() -> None:
     ],
 )
 def test_other_seeds_are_judged_with_what_trainings_differ_by(before, now, verdict: str) -> None:
-    assert judge(ACCURACY, list(map(_kept, before)), list(map(_score, now)), other_seeds=True)[0] == verdict
+    assert verdict_of(ACCURACY, list(map(_kept, before)), list(map(_score, now)), other_seeds=True)[0] == verdict
 
 
 def test_the_means_of_seeds_are_compared_as_scipy_does() -> None:
@@ -140,9 +140,9 @@ def test_the_means_of_seeds_are_compared_as_scipy_does() -> None:
 
 
 def test_a_measure_without_intervals_is_judged_by_its_tolerance() -> None:
-    bare = Kept(measure="accuracy", on="lfw", value=0.8, n=10)
-    assert judge(ACCURACY, [bare], [_score(0.78)])[0] == "regressed"
-    assert judge(ACCURACY, [bare], [_score(0.795)])[0] == "ok"
+    bare = BaselineScore(measure="accuracy", on="lfw", value=0.8, n=10)
+    assert verdict_of(ACCURACY, [bare], [_score(0.78)])[0] == "regressed"
+    assert verdict_of(ACCURACY, [bare], [_score(0.795)])[0] == "ok"
 
 
 @settings(deadline=None, max_examples=50)
@@ -151,7 +151,9 @@ def test_trials_come_back_as_they_were_packed(found: list[tuple[bool, int]], wit
     hit = np.array([h for h, _ in found])
     person = np.array([p for _, p in found], np.int64) if with_people else None
     trials, people = packing.pack(Trials(hit, person))
-    back = packing.unpack(Kept(measure="m", on="o", value=float(hit.mean()), n=len(hit), trials=trials, people=people))
+    back = packing.unpack(
+        BaselineScore(measure="m", on="o", value=float(hit.mean()), n=len(hit), trials=trials, people=people)
+    )
     assert np.array_equal(back.hit, hit)
     assert back.person is None if person is None else np.array_equal(back.person, person)
 
@@ -169,7 +171,7 @@ def test_trials_come_back_as_they_were_packed(found: list[tuple[bool, int]], wit
 )
 def test_trials_that_were_tampered_with_are_refused(change, told: str) -> None:
     trials, _ = packing.pack(Trials(np.arange(200) < 100, None))
-    kept = Kept(measure="m", on="o", value=0.5, n=200, trials=trials).model_copy(update=change)
+    kept = BaselineScore(measure="m", on="o", value=0.5, n=200, trials=trials).model_copy(update=change)
     with pytest.raises(BaselineError, match=told):
         packing.unpack(kept)
 
@@ -180,7 +182,7 @@ def test_packed_zeros_without_end_take_no_memory() -> None:
 
     bomb = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
     with pytest.raises(BaselineError, match="more"):
-        packing.unpack(Kept(measure="m", on="o", value=0.5, n=8, trials=bomb))
+        packing.unpack(BaselineScore(measure="m", on="o", value=0.5, n=8, trials=bomb))
 
 
 def _verified(store: Path, similarity: np.ndarray, same: np.ndarray, key: str = KEY) -> tuple[RunRecord, Score]:
@@ -219,7 +221,7 @@ def test_trials_of_pairs_and_of_probes_are_found_by_the_records_keys(tmp_path: P
     folder.mkdir(parents=True)
     rank = np.arange(q) % 4 + 1
     nothing = np.zeros((q, 1))
-    Found(
+    SearchResult(
         image=rank + 1, identity=rank, own=nothing[:, 0], other=nothing[:, 0], linked=nothing[:, 0],
         mates=np.ones(q, np.int64), person=np.arange(q) // 4, failed=np.zeros(q, np.bool_), neighbours=nothing,
         best=np.arange(q),
@@ -264,11 +266,11 @@ def test_a_change_no_larger_than_the_baselines_seeds_differ_by_is_ok() -> None:
     """Pairs tell that two trainings differ, and any two trainings do."""
     before, now = np.arange(1000) < 800, np.arange(1000) < 760
     trials = Trials(before, None), Trials(now, None)
-    verdict, why = judge(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80, 0.77, 0.82])
+    verdict, why = verdict_of(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80, 0.77, 0.82])
     assert verdict == "ok"
     assert "3 seeds of the baseline differ" in why
-    assert judge(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80, 0.801, 0.799])[0] == "regressed"
-    verdict, why = judge(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80])
+    assert verdict_of(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80, 0.801, 0.799])[0] == "regressed"
+    verdict, why = verdict_of(ACCURACY, [_kept(0.8)], [_score(0.76)], trials, trained=[0.80])
     assert verdict == "regressed"
     assert "needs more seeds" in why
 
@@ -285,5 +287,5 @@ def test_an_equal_method_that_is_trained_again_is_seldom_called_another() -> Non
         values = [float(hit.mean()) for hit in seeds]
         trials = Trials(seeds[0], None), Trials(again, None)
         now = _score(float(again.mean()), 2000)
-        alarms += judge(ACCURACY, [_kept(values[0], 2000)], [now], trials, trained=values)[0] != "ok"
+        alarms += verdict_of(ACCURACY, [_kept(values[0], 2000)], [now], trials, trained=values)[0] != "ok"
     assert alarms / draws <= 0.03

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from facebench.bench.audit.consistency import findings
 from facebench.bench.plan.plan import plan
-from facebench.bench.recognition.identification import KEPT, identify, score
+from facebench.bench.recognition.identification import FILE, identify, score
 from facebench.bench.recognition.verification import ScoresError
 from facebench.datasets.base import Face, Faces
 from facebench.datasets.views.subset import Nobody
@@ -79,7 +79,7 @@ def test_the_rate_is_that_of_comparing_every_probe_with_every_gallery_image(tmp_
         np.random.default_rng(3).normal(size=(72, 6)) + 2 * np.random.default_rng(4).normal(size=(12, 6))[faces.labels]
     )
     found = _identified(faces, vectors, tmp_path / "out", seed=5)
-    with np.load(tmp_path / "out" / KEPT) as kept:
+    with np.load(tmp_path / "out" / FILE) as kept:
         person = kept["person"]
     assert np.bincount(person).tolist() == [5] * 12  # one image of each is the gallery
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -118,7 +118,7 @@ def test_without_people_or_second_images_there_is_no_number_and_a_reason(faces: 
 
 
 def test_a_damaged_stage_is_told(tmp_path: Path) -> None:
-    (tmp_path / KEPT).write_bytes(b"PK damaged")
+    (tmp_path / FILE).write_bytes(b"PK damaged")
     with pytest.raises(ScoresError, match="--force identify"):
         score(tmp_path)
 

@@ -21,10 +21,10 @@ EACH = 4
 DATASET = 1000
 
 
-def _found(person: NDArray[np.int64], hit: NDArray[np.bool_], *, left_out: bool = False) -> leak_at_k.Found:
+def _found(person: NDArray[np.int64], hit: NDArray[np.bool_], *, left_out: bool = False) -> leak_at_k.SearchResult:
     """What an attack keeps of probes that are found at rank 1 or at rank 5; the gallery has the same faces."""
     q, gallery = len(person), len(person) - left_out
-    return leak_at_k.Found(
+    return leak_at_k.SearchResult(
         image=np.full(q, 5),
         identity=np.where(hit, 1, 5),
         own=np.full(q, 0.5, np.float32),
