@@ -1,8 +1,7 @@
-"""What `bench report --verify` does: whether records say what was measured, as far as it can be seen from here."""
+"""Whether records say what was measured, as far as it can be seen from here."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from pathlib import Path
 from ...reports.result import ledger, thirdparty
 from ...reports.result.harmless import one_line
 from ...reports.result.record import RecordError, RunRecord
-from ..plan.plan import ConfigError
 from ..store.store import Store
 from ..terminal.progress import Display
 from . import consistency
@@ -31,27 +29,26 @@ class Verdict:
     """Of the record's content, as third parties' attacks name it."""
 
 
-def audit(args: argparse.Namespace) -> tuple[str, bool]:
+def audit(folder: Path, store: Path, *, as_json: bool = False, quiet: bool = False) -> tuple[str, bool]:
     """Check every record of a folder, and the attacks on them.
 
+    Args:
+        folder: holds the records.
+        store: may hold their stages, of which scores are computed again.
+        as_json: how the verdicts are told; else as text.
+        quiet: show no progress.
+
     Returns:
-        The verdicts as text, or as JSON; and whether all are sound.
+        The verdicts, and whether all are sound.
 
     Raises:
         RecordError: there is no record.
-        ConfigError: an option does not go with `--verify`.
     """
-    for option in ("out", "plot", "compact"):
-        if getattr(args, option):
-            raise ConfigError(f"--{option}: does not go with --verify, which writes no board")
-    if args.format not in ("md", "json"):
-        raise ConfigError(f"--format {args.format}: expected json, or nothing, with --verify")
-    folder = args.records or args.store / "records"
     files = ledger.paths(folder)
     if not files:
         raise RecordError(f"records {folder}: expected at least one record, got none; name a folder with --records")
-    store, verdicts, records = Store(args.store), [], []
-    with Display(quiet=args.format == "json").stage("verify", "records") as progress:
+    stages, verdicts, records = Store(store), [], []
+    with Display(quiet=quiet).stage("verify", "records") as progress:
         for n, path in enumerate(files):
             try:
                 record = ledger.load_one(path)
@@ -59,11 +56,11 @@ def audit(args: argparse.Namespace) -> tuple[str, bool]:
                 verdicts.append(Verdict(path.stem, (str(error),), ""))
             else:
                 records.append(record)
-                verdicts.append(_judged(record, store))
+                verdicts.append(_judged(record, stages))
             progress(n + 1, len(files))
     verdicts += _attacks(folder, records)
     sound = not any(verdict.findings for verdict in verdicts)
-    if args.format == "json":
+    if as_json:
         return json.dumps([vars(verdict) for verdict in verdicts], indent=1) + "\n", sound
     failed = sum(bool(verdict.findings) for verdict in verdicts)
     last = f"{len(verdicts) - failed} of {len(verdicts)} are sound" + (f", {failed} FAIL" if failed else "")

@@ -1,31 +1,51 @@
-"""What `bench check` does."""
+"""`bench check`."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...reports.result import ledger
-from ...reports.result.files import replace
-from ..gate import baseline as kept
-from ..gate import ci, gate, output
-from ..gate.baseline import Baseline, BaselineError
-from ..gate.make_baseline import make
-from ..gate.tolerances import applied, parse, unresolved
-from ..terminal.text import tame
+from ..terminal.printing import say, show
+from . import arguments
 
-Say = Callable[[str], None]
+if TYPE_CHECKING:
+    from ..gate.baseline import Baseline
+    from ..gate.gate import Outcome
+    from .arguments import Commands
+
+_ABOUT = """Gives a verdict on every number of a baseline. Exit code 0: all as good or better; 1: something became worse
+by more than its tolerance and more than chance; 2: something could not be measured or compared."""
 
 
-def check(args: argparse.Namespace, say: Say, tell: Say) -> int:
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = commands.add_parser("check", help="compare records with a baseline; for CI", description=_ABOUT)
+    command.add_argument("--baseline", type=Path, required=True, metavar="FILE", help="what is expected")
+    arguments.records(command)
+    command.add_argument(
+        "--tolerance", nargs="+", action="extend", default=[], metavar="NAME=AMOUNT",
+        help="how much worse is still as good: accuracy=0.5pp,leakage=1pp; with --update it is kept in the baseline",
+    )  # fmt: skip
+    command.add_argument("--update", action="store_true", help="write the baseline from the records")
+    command.add_argument(
+        "--waive", nargs="+", action="extend", default=[], metavar="BOUND",
+        help="with --update: sanity bounds that records may fail, by name",
+    )  # fmt: skip
+    command.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
+    command.add_argument(
+        "--summary", type=Path, metavar="FILE", help="also write Markdown (default: add it to $GITHUB_STEP_SUMMARY)"
+    )
+    arguments.machine_readable(command)
+    arguments.store(command)
+    command.set_defaults(do=do)
+
+
+def do(args: argparse.Namespace) -> int:
     """Compare records with a baseline, or write one.
 
-    Args:
-        args: of the command line.
-        say: takes the results.
-        tell: takes what is for the CI's runner; another stream than the results', which may be JSON.
+    Results go to standard output, what is for the CI's runner to standard error, since results may be JSON.
 
     Returns:
         0 where all is as good or better, 1 where something regressed, 2 where something could not be compared.
@@ -35,18 +55,28 @@ def check(args: argparse.Namespace, say: Say, tell: Say) -> int:
         RecordError: a record is damaged, or there is none.
         OSError: a file cannot be written.
     """
+    from ...reports.result.record import RecordError
+    from ..gate.baseline import BaselineError
+    from ..terminal.text import tame
+
     try:
-        return _check(args, say, tell)
-    except (BaselineError, ledger.RecordError) as error:  # what a record holds is in it, and is anybody's
+        return _check(args)
+    except (BaselineError, RecordError) as error:  # what a record holds is in it, and is anybody's
         raise type(error)(tame(str(error), longest=2000)) from error
 
 
-def _check(args: argparse.Namespace, say: Say, tell: Say) -> int:
+def _check(args: argparse.Namespace) -> int:
+    from ...reports.result import ledger
+    from ..gate import baseline as kept
+    from ..gate import gate, output
+    from ..gate.make_baseline import make
+    from ..gate.tolerances import applied, parse, unresolved
+
     _refuse_same(args)
-    folder = args.records or args.store / "records"
+    folder = arguments.records_folder(args)
     tolerances = parse(args.tolerance)
     if args.waive and not args.update:
-        raise BaselineError(
+        raise kept.BaselineError(
             "--waive: expected it with --update only; what is waived stands in the baseline, where it is reviewed"
         )
     previous = kept.read(args.baseline) if args.baseline.exists() or not args.update else None
@@ -59,17 +89,20 @@ def _check(args: argparse.Namespace, say: Say, tell: Say) -> int:
     if args.update:
         made, told = make(records, args.store, tolerances=tolerances, waived=args.waive, previous=previous)
         kept.write(made, args.baseline)
-        say(_written(made, args.baseline, [*told, *unresolved(made)]))
+        show(_written(made, args.baseline, [*told, *unresolved(made)]))
         return gate.OK
     assert previous is not None  # noqa: S101 - read above
     baseline = previous.model_copy(update={"measures": applied(previous.measures, tolerances)})
     outcome = gate.check(baseline, records, args.store)
-    say(output.as_json(outcome) if args.json else output.table(outcome))
-    _for_ci(args, outcome, tell)
+    show(output.as_json(outcome) if args.format == "json" else output.table(outcome))
+    _for_ci(args, outcome)
     return outcome.code
 
 
-def _for_ci(args: argparse.Namespace, outcome: gate.Outcome, tell: Say) -> None:
+def _for_ci(args: argparse.Namespace, outcome: Outcome) -> None:
+    from ...reports.result.files import replace
+    from ..gate import ci, output
+
     if args.junit:
         replace(args.junit, ci.junit(outcome).encode())
     if args.summary:
@@ -79,17 +112,21 @@ def _for_ci(args: argparse.Namespace, outcome: gate.Outcome, tell: Say) -> None:
             file.write(output.markdown(outcome))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in ci.commands(outcome):
-            tell(line)
+            say(line)
 
 
 def _refuse_same(args: argparse.Namespace) -> None:
     """Refuse to write two things to one file."""
+    from ..gate.baseline import BaselineError
+
     named = [path.resolve() for path in (args.baseline, args.junit, args.summary) if path]
     if len(set(named)) < len(named):
         raise BaselineError("--baseline, --junit, --summary: expected three different files, got one twice")
 
 
 def _written(made: Baseline, path: Path, told: list[str]) -> str:
+    from ..terminal.text import tame
+
     scores = sum(len(entry.scores) for entry in made.entries)
     paired = sum(bool(score.trials) for entry in made.entries for score in entry.scores)
     lines = [f"warning: {tame(warning)}" for warning in told]

@@ -1,48 +1,56 @@
-"""What `bench report`, `bench list` and `bench data` answer."""
+"""`bench report`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...datasets.base import DataError, FaceSource, PairSource
-from ...datasets.catalog import cards
-from ...methods.base import Method
-from ...reports.result import ledger
-from ...reports.result.harmless import one_line
-from ...reports.result.record import RunRecord
-from ..attacks.base import Attack
-from ..metrics.base import Metric
-from ..plan.plan import recipes
-from ..plugins import names
-from ..terminal.progress import Display
-from ..terminal.text import text
-from . import output_file
+from ..terminal.printing import say, show
+from . import arguments, verify
 
 if TYPE_CHECKING:
     from ...reports.board import leaderboard
+    from ...reports.result.record import RunRecord
+    from .arguments import Commands
 
-_KINDS = {"methods": (Method,), "attacks": (Attack,), "metrics": (Metric,), "datasets": (FaceSource, PairSource)}
+
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = commands.add_parser("report", help="the leaderboard, from the records")
+    command.add_argument("--format", choices=("md", "csv", "json", "latex", "html"), default="md")
+    command.add_argument("--compact", action="store_true", help="narrow tables, for a README (md, latex)")
+    command.add_argument("--verify", action="store_true", help=argparse.SUPPRESS)  # what `bench verify` was called
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="write there instead of to the screen (html: leaderboard.html)"
+    )
+    command.add_argument("--plot", type=Path, metavar="FILE", help="also draw the privacy-utility plane, a PNG file")
+    where = command.add_mutually_exclusive_group()
+    arguments.records(where)
+    where.add_argument("--from-mlflow", metavar="URI", help="records of an MLflow server, where many may keep theirs")
+    arguments.experiment_name(command)
+    arguments.store(command)
+    command.set_defaults(do=do)
 
 
-def report(args: argparse.Namespace) -> str:
-    """The board over all records, as text; where it was written to a file, at most where that is.
+def do(args: argparse.Namespace) -> int:
+    """Show the board over all records, or write it to a file.
 
     A page is written to a file in any case: nobody reads it on a screen of text.
 
     Raises:
         RecordError: a record is damaged, or there is none.
-        OutputError: a file to be written is there and is no board.
+        OutputError: a file to be written is there and is no board, or options do not go together.
         TrackingError: records were asked of an MLflow that cannot be reached, or has none.
         OSError: the file cannot be written.
     """
+    if args.verify:
+        return _verify(args)
     from ...reports.board import leaderboard
-    from ...reports.formats import render
     from ...reports.result import thirdparty
+    from ..terminal import output_file
 
     if args.format == "html" and args.out is None:
         args.out = Path("leaderboard.html")
@@ -52,26 +60,46 @@ def report(args: argparse.Namespace) -> str:
     if args.compact and args.format not in ("md", "latex"):
         raise output_file.OutputError(f"--compact: expected with --format md or latex, got --format {args.format}")
     records = _records(args)
-    attacks = [] if args.from_mlflow else thirdparty.load(_folder(args), records)
+    attacks = [] if args.from_mlflow else thirdparty.load(arguments.records_folder(args), records)
     found = leaderboard.board(records, attacks)
     if args.plot:
         from ...reports.pictures.figures import plane
 
         plane(found, args.plot)
+    shown = _shown(found, args.format, compact=args.compact)
+    if args.out is None:
+        show(shown if shown.endswith("\n") else shown + "\n")
+        return 0
+    output_file.write(args.out, shown)
+    if args.format == "html":
+        show(f"{args.out.absolute()} holds the leaderboard: open it in a browser\n")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    """The earlier spelling of `bench verify`."""
+    from ..terminal.output_file import OutputError
+
+    for option in ("out", "plot", "compact", "from_mlflow"):
+        if getattr(args, option):
+            raise OutputError(f"--{option.replace('_', '-')}: does not go with --verify, which makes no board")
+    if args.format not in ("md", "json"):
+        raise OutputError(f"--format {args.format}: expected json, or nothing, with --verify")
+    say("`bench report --verify` is called `bench verify` now; it does the same")
+    return verify.do(argparse.Namespace(**vars(args), quiet=False))
+
+
+def _shown(board: leaderboard.Board, form: str, *, compact: bool) -> str:
+    from ...reports.formats import render
+
     formats: dict[str, Callable[[leaderboard.Board], str]] = {
-        "md": partial(render.markdown, compact=args.compact),
-        "latex": partial(render.latex, compact=args.compact),
+        "md": partial(render.markdown, compact=compact),
+        "latex": partial(render.latex, compact=compact),
         "csv": render.csv,
         "json": render.json,
         "html": _page,
     }
-    shown = formats[args.format](found)
-    if args.out is None:
-        return shown if shown.endswith("\n") else shown + "\n"
-    output_file.write(args.out, shown)
-    if args.format == "html":
-        return f"{args.out.absolute()} holds the leaderboard: open it in a browser\n"
-    return ""
+    return formats[form](board)
 
 
 def _page(board: leaderboard.Board) -> str:
@@ -80,90 +108,17 @@ def _page(board: leaderboard.Board) -> str:
     return html(board)
 
 
-def _folder(args: argparse.Namespace) -> Path:
-    folder: Path = args.records or args.store / "records"
-    return folder
-
-
 def _records(args: argparse.Namespace) -> Sequence[RunRecord]:
     """What the board is made of: the records of an MLflow, or of a folder."""
-    if args.from_mlflow:
-        from .mirror import fetch
+    from ...reports.result import ledger
 
-        return fetch(args)
-    folder = _folder(args)
+    if args.from_mlflow:
+        from ...reports.tracking import read
+        from ..terminal.progress import Display
+
+        return read.fetch(args.from_mlflow, experiment=args.experiment_name, say=Display().warn)
+    folder = arguments.records_folder(args)
     records = ledger.load(folder)
     if not records:
         raise ledger.RecordError(f"records {folder}: expected at least one record, got none; make one with `bench run`")
     return records
-
-
-def listing(kind: str | None, *, as_json: bool) -> str:
-    """Plug-ins and recipes, by name, with what they are."""
-    found: dict[str, dict[str, str]] = {}
-    for each in [kind] if kind else [*_KINDS, "recipes"]:
-        if each == "recipes":
-            found[each] = recipes()
-        else:
-            found[each] = {name: says for base in _KINDS[each] for name, says in names(base).items()}
-    if as_json:
-        return json.dumps(found, indent=1) + "\n"
-    from rich.markup import escape
-    from rich.table import Table
-
-    tables: list[Any] = []
-    for each, members in found.items():
-        table = Table(box=None, padding=(0, 2, 0, 2), show_header=False, title=each, title_justify="left")
-        table.add_column(no_wrap=True)
-        table.add_column()
-        for name, says in members.items():
-            table.add_row(escape(one_line(name)), escape(one_line(says)))
-        tables.append(table)
-    return text(*tables) + "\n"
-
-
-def dataset_list(root: Path, *, as_json: bool) -> str:
-    """Known datasets, and whether they are under the data folder."""
-    rows = []
-    for name in cards.names():
-        card = cards.load(name)
-        try:
-            found = cards.resolve(name, root)
-            state = f"here, with {', '.join(found.pairs) or 'no verification set'}"
-        except cards.MissingData:
-            state = "not here"
-        except DataError:
-            state = "here, but it cannot be used as it is: `bench data verify` says why"
-        rows.append({"name": name, "identities": card.identities, "images": card.images, "state": state,
-                     "title": card.title})  # fmt: skip
-    if as_json:
-        return json.dumps(rows, indent=1) + "\n"
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("name", "people", "images", "state", ""):
-        table.add_column(column, justify="right" if column in ("people", "images") else "left")
-    for row in rows:
-        counts = [f"{row[key]:,}" if row[key] else "any" for key in ("identities", "images")]
-        told = [escape(one_line(str(row[key]))) for key in ("name", "state", "title")]
-        table.add_row(told[0], *counts, *told[1:])
-    where = escape(one_line(str(root)))
-    return (
-        text(table, f"looked for under {where} (--data or $FACEBENCH_DATA); `bench run` says how to get a set") + "\n"
-    )
-
-
-def dataset_convert(args: argparse.Namespace) -> str:
-    """Write a dataset in the other layout.
-
-    Raises:
-        DataError: it cannot be read, or the place is taken.
-    """
-    from ...datasets.catalog import convert
-
-    faces = cards.resolve(args.dataset, args.data).source.open()
-    write = {"recordio": convert.to_recordio, "folder": convert.to_folder}[args.to]
-    with Display(quiet=args.quiet).stage("convert", "faces") as progress:
-        write(faces, args.out, progress=progress)
-    return f"{len(faces):,} faces of {faces.identities:,} people written to {args.out}\n"

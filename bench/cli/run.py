@@ -1,4 +1,4 @@
-"""What `bench run` does: runs one after another, their pictures, and their mirror in MLflow."""
+"""`bench run`: runs one after another, their pictures, and their mirror in MLflow."""
 
 from __future__ import annotations
 
@@ -9,21 +9,61 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from ...reports.tracking import mirror as tracking
-from ...reports.tracking.uri import shown
-from ..experiment import faces_picture as facegrid
-from ..experiment import processes
-from ..experiment.pipeline import Pipeline
-from ..experiment.run import Outcome, prepare, run
-from ..plan.plan import ConfigError, Plan, plan
-from ..store.store import Store
-from ..terminal.progress import Display
-from . import mirror as tracked
-from .mirror import FIGURES
+from ..terminal.printing import show
+from . import arguments
+
+if TYPE_CHECKING:
+    from ..experiment.pipeline import Pipeline
+    from ..experiment.run import Outcome
+    from ..plan.plan import Plan
+    from ..store.store import Store
+    from ..terminal.progress import Display
+    from .arguments import Commands
+
+_ABOUT = """Trains the method on some people, makes a private dataset of other people, trains a recognizer on it,
+verifies that recognizer on ordinary faces, attacks the private dataset, and writes a record."""
 
 
-def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = commands.add_parser("run", help="make a dataset private and measure it", description=_ABOUT)
+    command.add_argument("--method", nargs="+", metavar="NAME", help="one or more (facemae)")
+    command.add_argument(
+        "--dataset", metavar="NAME|PATH", help="a card's name, a pack, or a folder of people (synthetic)"
+    )
+    command.add_argument("--recipe", metavar="NAME|FILE", help="quick, standard, paper, or a YAML file (quick)")
+    command.add_argument("--seed", nargs="+", type=int, metavar="N", help="one or more (0)")
+    command.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="any entry of a recipe"
+    )
+    command.add_argument("--experiment", type=Path, metavar="FILE", help="a YAML file with entries of a run")
+    command.add_argument(
+        "--attacks", nargs="+", metavar="NAME", help="instead of the recipe's; `all` for all, see `bench list attacks`"
+    )
+    command.add_argument("--protocol", choices=("unseen", "in-sample"), help="fit on other people, or on the same")
+    arguments.device(command)
+    command.add_argument("--force", nargs="+", default=[], metavar="STAGE", help="make these stages again")
+    command.add_argument("--dry-run", action="store_true", help="what would run, and what of it is cached")
+    command.add_argument(
+        "--skip-bad", action="store_const", const=True, help="pass over undecodable images and count them"
+    )
+    command.add_argument(
+        "--groups",
+        metavar="FILE",
+        help="a table (CSV, Parquet) of the faces' groups: leakage for each, see docs/groups.md",
+    )
+    arguments.machine_readable(command, "the records")
+    command.add_argument(
+        "--system-metrics", action="store_true", help="track how busy processors, memory, disk and GPUs are"
+    )
+    for option in (arguments.data_root, arguments.store, arguments.tracking, arguments.quiet):
+        option(command)
+    command.set_defaults(do=do)
+
+
+def do(args: argparse.Namespace) -> int:
     """Run every method with every seed, and say what came out.
 
     Returns:
@@ -32,10 +72,19 @@ def run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
     Raises:
         Every error of a run; what was finished before is kept.
     """
+    return _run_jobs(args, lambda text: show(text + "\n"))
+
+
+def _run_jobs(args: argparse.Namespace, say: Callable[[str], None]) -> int:
+    from ...reports.tracking import mirror as tracking
+    from ..experiment import processes
+    from ..experiment.run import prepare
+    from ..store.store import Store
+    from ..terminal.progress import Display
     from .summary import dry_run
 
     plans = _plans(args)
-    display = Display(quiet=args.quiet or args.json or not processes.leads())
+    display = Display(quiet=args.quiet or args.format == "json" or not processes.leads())
     store = Store(
         args.store,
         force=frozenset(args.force),
@@ -63,6 +112,7 @@ def _run_all(
     runs: Sequence[Pipeline], call: Callable[[int], None], store: Store, args: argparse.Namespace, display: Display,
     say: Callable[[str], None],
 ) -> int:  # fmt: skip
+    from ..experiment.run import run
     from .summary import board, summary
 
     outcomes = []
@@ -75,10 +125,10 @@ def _run_all(
         outcome = _watched(make, store) if args.system_metrics else make()
         outcomes.append(outcome)
         place = _follow_up(outcome, store, args, display)
-        if not args.json:
+        if args.format != "json":
             say(summary(outcome, place))
     records = [outcome.record for outcome in outcomes]
-    if args.json:
+    if args.format == "json":
         say(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
     elif len(records) > 1:
         say(board(records))
@@ -87,6 +137,8 @@ def _run_all(
 
 def _plans(args: argparse.Namespace) -> list[Plan]:
     """One plan a method and seed; all are checked before the first one runs."""
+    from ..plan.plan import plan
+
     return [
         plan(
             recipe=args.recipe,
@@ -105,6 +157,8 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
 
 
 def _refuse_unknown_stages(forced: Sequence[str], runs: Sequence[Pipeline]) -> None:
+    from ..plan.plan import ConfigError
+
     known = sorted({stage.name.partition("/")[0] for run in runs for stage in run.stages} | {"scan"})
     unknown = sorted(set(forced) - set(known))
     if unknown:
@@ -113,6 +167,11 @@ def _refuse_unknown_stages(forced: Sequence[str], runs: Sequence[Pipeline]) -> N
 
 def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display: Display) -> str:
     """Draw and mirror what is new; gives the line that says where the mirror is."""
+    from ...reports.tracking import mirror as tracking
+    from ...reports.tracking.uri import shown
+    from ..experiment import faces_picture as facegrid
+    from .to_mlflow import FIGURES, Target, send
+
     figures = store.root / FIGURES / outcome.record.name
     if outcome.new or not figures.is_dir():
         with store.anew(figures) as made:  # whole or not at all: a picture that is missing would be missed for ever
@@ -120,10 +179,10 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
     facegrid.keep(outcome.pipeline, figures, asked=args.with_faces, anew=outcome.new)
     if args.tracking_uri == "none":
         return ""
-    target = tracked.Target.of(args)
+    target = Target.of(args)
     if not target.has(outcome.path, store):
         try:
-            tracked.send(outcome.record, outcome.path, store, target, display)
+            send(outcome.record, outcome.path, store, target, display)
         except tracking.TrackingError as error:
             display.warn(f"warning: {error}")
             return ""
@@ -139,15 +198,16 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
 def _watched(make: Callable[[], Outcome], store: Store) -> Outcome:
     """A run, and how busy the machine was meanwhile; of a run that had nothing to do that is not kept."""
     from ...reports.tracking.system import sampling
+    from .to_mlflow import SYSTEM, load_of
 
-    folder = store.root / tracked.SYSTEM
+    folder = store.root / SYSTEM
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as scratch:
         path = Path(scratch) / "load.jsonl"
         with sampling(path):
             outcome = make()
         if outcome.new:
-            path.replace(tracked.load_of(outcome.record.name, store))
+            path.replace(load_of(outcome.record.name, store))
     return outcome
 
 

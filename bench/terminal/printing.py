@@ -1,17 +1,17 @@
 """The way to a terminal: all that the command line prints goes through here, and is made harmless.
 
 Plain text is by `printable`. What Rich lays out is made harmless piece by piece, so that its own colours stay; so are
-log lines, warnings and the parser's complaints.
+log lines, warnings and the parser's complaints (`parser.py`).
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from ...reports.result.harmless import harmless
 
@@ -39,6 +39,16 @@ def error(words: str) -> str:
     return harmless(words).replace("\n", "\n  ")
 
 
+def show(words: str) -> None:
+    """Print results. Nothing else prints, here or elsewhere, but `say`."""
+    print(printable(words), end="")
+
+
+def say(words: str) -> None:
+    """Print a line that is no result, such as an error, to standard error."""
+    print(printable(words), file=sys.stderr)
+
+
 class Harmless:
     """Something that Rich can show, of which every piece of text is made harmless after it is laid out."""
 
@@ -53,13 +63,6 @@ class Harmless:
                 continue  # none of ours
             style = segment.style.update_link(None) if segment.style and segment.style.link else segment.style
             yield Segment(harmless(segment.text), style)
-
-
-class Parser(argparse.ArgumentParser):
-    """Complains harmlessly: arguments may be names of files, which a shell took from a folder."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(error(message))
 
 
 @contextmanager

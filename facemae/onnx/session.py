@@ -94,7 +94,7 @@ class Session:
         import onnxruntime
 
         how = options(threads)
-        try:  # its own fallback to the processor prints to standard output, where `--json` belongs
+        try:  # its own fallback to the processor prints to standard output, where `--format json` belongs
             return onnxruntime.InferenceSession(str(self._path), how, providers=providers, enable_fallback=0)
         except Exception as error:  # onnxruntime's exceptions share no class
             if len(providers) > 1:

@@ -64,7 +64,7 @@ def test_a_method_and_a_metric_of_another_package(tmp_path: Path) -> None:
         assert done.returncode in (0, 1), done.stderr
         return done.stdout
 
-    found = json.loads(bench("list", "--json"))
+    found = json.loads(bench("list", "--format", "json"))
     assert found["methods"]["negative"] == "The photographic negative. Source: this test."
     assert "agreement" in found["metrics"]
     shown = bench("run", "--method", "negative", "--recipe", "tiny.yaml", "--tracking-uri", "none", "-q")

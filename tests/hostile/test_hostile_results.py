@@ -35,7 +35,7 @@ REAL = sorted((Path(__file__).resolve().parents[2] / "reports" / "records").glob
 
 
 def views(records: list[RunRecord], store: Path, attacks: list[thirdparty.ThirdPartyAttack] | None = None) -> None:
-    """All that `bench report`, `bench report --verify` and `bench compare` make of records without a store."""
+    """All that `bench report`, `bench verify` and `bench compare` make of records without a store."""
     whole = board(records, attacks or [])
     for show in (csv, as_json, latex, markdown):
         show(whole)

@@ -129,13 +129,14 @@ def clean(capsys: pytest.CaptureFixture[str], *, colours: bool = False, wrapped:
     return shown
 
 
-REPORTS = [["--format", name] for name in ("md", "csv", "json", "latex", "html")] + [
-    ["--compact"], ["--format", "latex", "--compact"], ["--verify"], ["--verify", "--format", "json"]]  # fmt: skip
+REPORTS = [["report", "--format", name] for name in ("md", "csv", "json", "latex", "html")] + [
+    ["report", "--compact"], ["report", "--format", "latex", "--compact"], ["verify"], ["verify", "--format", "json"],
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("options", "to_file"),
-    [(options, to_file) for options in REPORTS for to_file in (False, True) if not (to_file and "--verify" in options)],
+    [(options, to_file) for options in REPORTS for to_file in (False, True) if not (to_file and "verify" in options)],
     ids=repr,
 )
 def test_no_report_carries_commands(
@@ -144,9 +145,9 @@ def test_no_report_carries_commands(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "board"
-    code = main(["report", "--records", str(folder), *options, *(["--out", str(out)] if to_file else [])])
+    code = main([*options, "--records", str(folder), *(["--out", str(out)] if to_file else [])])
     shown = clean(capsys)
-    assert code == (1 if "--verify" in options else 0), shown
+    assert code == (1 if "verify" in options else 0), shown
     if to_file:
         shown = out.read_text(encoding="utf-8")
         assert not dangerous(shown)
@@ -212,7 +213,11 @@ def test_no_verdict_of_the_gate_carries_commands(
     bound = one.checks[0].name
     assert main([*common, "--update", "--waive", bound]) == 0, capsys.readouterr()
     clean(capsys, colours=colours)
-    for more in ([], ["--json"], ["--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "more.md")]):
+    for more in (
+        [],
+        ["--format", "json"],
+        ["--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "more.md")],
+    ):
         assert main([*common, *more]) in (0, 1, 2)
         assert "masking" in clean(capsys, colours=colours, wrapped=True)
     for written in ("summary.md", "more.md", "junit.xml", "baseline.json"):
@@ -255,7 +260,7 @@ def _broken(one: dict[str, Any], how: str) -> Any:
 
 @pytest.mark.parametrize("how", ["key", "inner key", "value", "layout", "digest", "list"])
 @pytest.mark.parametrize(
-    "command", [["report"], ["report", "--verify"], ["compare"], ["check", "--baseline", "b.json"]], ids=" ".join
+    "command", [["report"], ["verify"], ["compare"], ["check", "--baseline", "b.json"]], ids=" ".join
 )
 def test_no_refusal_of_a_record_carries_commands(
     how: str, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -278,8 +283,8 @@ def test_no_refusal_of_an_attack_carries_commands(how: str, tmp_path: Path, caps
     made = attack(one).model_dump(mode="json")
     made = {**made, f"key{PAYLOAD}": 1} if how == "key" else {**made, "attack": PAYLOAD}
     (tmp_path / "attacks" / f"{PAYLOAD}.json").write_text(json.dumps(made))
-    for more in ([], ["--verify"]):
-        assert main(["report", "--records", str(tmp_path), *more]) in (1, 2)
+    for command in ("report", "verify"):
+        assert main([command, "--records", str(tmp_path)]) in (1, 2)
         assert clean(capsys).strip()
 
 
@@ -332,7 +337,13 @@ def test_no_answer_to_a_hostile_name_carries_commands(
 
 
 def test_the_parser_complains_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([f"{PAYLOAD}"], ["report", PAYLOAD], ["list", PAYLOAD], ["run", "--seed", PAYLOAD]):
+    for arguments in (
+        [f"{PAYLOAD}"],
+        ["report", PAYLOAD],
+        ["report", f"--formal{PAYLOAD}"],
+        ["list", PAYLOAD],
+        ["run", "--seed", PAYLOAD],
+    ):
         with pytest.raises(SystemExit):
             main(arguments)
         assert "FORGED" in clean(capsys)

@@ -1,4 +1,4 @@
-"""`bench report --verify` and the files that `bench report` writes: what is found, and what is left alone."""
+"""`bench verify` and the files that `bench report` writes: what is found, and what is left alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def verify(store: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str
     """Verify the store's records; gives what was said."""
 
     def run(code: int, *more: str) -> str:
-        assert main(["report", "--verify", "--store", str(store), *more]) == code
+        assert main(["verify", "--store", str(store), *more]) == code
         said = capsys.readouterr()
         return said.out if code < 2 else said.err
 
@@ -91,7 +91,7 @@ def test_a_record_whose_stages_are_gone_says_so(verify: Callable[..., str], stor
 
 def test_published_records_are_sound(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for folder in (PUBLISHED, PUBLISHED / "ablation"):
-        assert main(["report", "--verify", "--records", str(folder), "--store", str(tmp_path)]) == 0
+        assert main(["verify", "--records", str(folder), "--store", str(tmp_path)]) == 0
         said = capsys.readouterr().out
         assert said.count(": ok; not re-computed: stages not in this store") == len(list(folder.glob("*.json")))
 
@@ -204,11 +204,36 @@ def test_as_json_every_finding_is_there(verify: Callable[..., str], store: Path)
     assert (verdict["findings"], verdict["digest"]) == ([], results.read(_path(store)).digest)
 
 
-def test_options_that_write_a_board_do_not_go_with_it(verify: Callable[..., str], tmp_path: Path) -> None:
-    assert "--compact: does not go with --verify" in verify(2, "--compact")
-    assert "--out: does not go with --verify" in verify(2, "--out", str(tmp_path / "x"))
-    assert "expected json, or nothing" in verify(2, "--format", "csv")
+def test_a_folder_without_records_cannot_be_verified(verify: Callable[..., str], tmp_path: Path) -> None:
     assert "expected at least one record, got none" in verify(2, "--records", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("form", [[], ["--format", "json"]], ids=" ".join)
+@pytest.mark.parametrize("sound", [True, False])
+def test_the_earlier_spelling_does_the_same_and_says_its_name(
+    store: Path, capsys: pytest.CaptureFixture[str], form: list[str], sound: bool
+) -> None:
+    if not sound:
+        _path(store).write_text(_path(store).read_text().replace('"seed": 0', '"seed": 1'))
+    capsys.readouterr()
+    code = main(["verify", "--store", str(store), "-q", *form])
+    said = capsys.readouterr()
+    assert (code, said.err) == (0 if sound else 1, "")
+    assert main(["report", "--verify", "--store", str(store), *form]) == code
+    earlier = capsys.readouterr()
+    assert earlier.out == said.out
+    assert "`bench report --verify` is called `bench verify` now" in earlier.err
+
+
+@pytest.mark.parametrize("option", ["--compact", "--out=x", "--plot=x", "--from-mlflow=x", "--format=csv"])
+def test_options_that_make_a_board_do_not_go_with_the_earlier_spelling(
+    store: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert main(["report", "--verify", "--store", str(store), option]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert option.partition("=")[0] in said.err
+    assert "with --verify" in said.err
 
 
 def test_a_mark_outlives_a_run_that_gives_the_record_anew(store: Path) -> None:

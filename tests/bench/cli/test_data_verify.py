@@ -56,7 +56,7 @@ def test_every_set_beside_the_faces_is_opened_and_counted(pack: Path, verify: Ca
         "  folds that hold one kind of pair only: 1, 2 of 10; the usual accuracy expects both kinds in every tenth of "
         "the pairs: bring them into another order",
     ]
-    said = json.loads(verify(0, pack, "--json"))
+    said = json.loads(verify(0, pack, "--format", "json"))
     assert [(found["name"], found["genuine"], found["one_kind"]) for found in said["pairs"]] == [
         ("agedb_30", 20, []),
         ("lfw", 25, [1, 2]),
@@ -96,7 +96,7 @@ def test_images_that_are_none_are_counted_and_named(pack: Path, verify: Callable
     assert "undecodable images: 2;" in said
     assert "lfw.bin: image 3 (of pair 1): not an image that can be read" in said
     assert "lfw.bin: image 10 (of pair 5): expected a whole image" in said
-    assert json.loads(verify(1, pack, "--json"))["sound"] is False
+    assert json.loads(verify(1, pack, "--format", "json"))["sound"] is False
 
 
 def test_an_image_of_many_pairs_counts_in_each(tmp_path: Path, verify: Callable[..., str]) -> None:
@@ -108,7 +108,7 @@ def test_an_image_of_many_pairs_counts_in_each(tmp_path: Path, verify: Callable[
 def test_a_single_file_is_verified_alone(tmp_path: Path, verify: Callable[..., str]) -> None:
     write(tmp_path / "my set.bin", pairs(), MIXED)
     assert verify(0, tmp_path / "my set.bin") == "my set: 40 pairs, 20 genuine and 20 impostor: good\n"
-    assert json.loads(verify(0, tmp_path / "my set.bin", "--json"))["pairs"][0]["pairs"] == 40
+    assert json.loads(verify(0, tmp_path / "my set.bin", "--format", "json"))["pairs"][0]["pairs"] == 40
     assert "cannot be read (No such file" in verify(2, tmp_path / "none.bin")
     os.mkfifo(tmp_path / "pipe.bin")
     assert "expected a regular file, got a pipe" in verify(2, tmp_path / "pipe.bin")

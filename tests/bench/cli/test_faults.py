@@ -15,7 +15,7 @@ import pytest
 import torch
 from facebench.bench.audit import audit
 from facebench.bench.audit.recompute import from_store
-from facebench.bench.cli import main as cli
+from facebench.bench.cli import privatize
 from facebench.bench.cli.main import main
 from facebench.bench.recognition.recognizer import Recognizer
 from facebench.bench.store.out_of_memory import OutOfMemory, lacks_memory, of_stage
@@ -199,7 +199,7 @@ def test_what_ends_a_command_is_told_without_a_number(
     def do(args: object) -> int:
         raise error
 
-    monkeypatch.setitem(cli._DO, "privatize", do)
+    monkeypatch.setattr(privatize, "do", do)
     ended, said = run(capsys, "privatize", "synthetic", tmp_path / "out")
     assert ended == code
     assert says in said
@@ -244,7 +244,7 @@ def test_one_bad_record_spoils_no_other(
         return honest(made, store)
 
     monkeypatch.setattr(audit, "from_store", failing)
-    code, said = run(capsys, "report", "--verify", "--store", tmp_path, "--format", "json")
+    code, said = run(capsys, "verify", "--store", tmp_path, "--format", "json")
     assert code == 1
     found = {verdict["name"]: verdict["findings"] for verdict in json.loads(said)}
     assert list(found) == names

@@ -25,10 +25,10 @@ methods:
   facemae: {size: tiny, patch: 16, steps: 2, batch: 8}
 """
 COMMANDS = [
-    ["run", "--recipe", "tiny.yaml", "--json"],
+    ["run", "--recipe", "tiny.yaml", "--format", "json"],
     ["report"],
     ["report", "--format", "html", "--out", "board.html", "--plot", "plane.png"],
-    ["report", "--verify"],
+    ["verify"],
     ["check", "--baseline", "baseline.json", "--update", "--waive", "judge on clear pairs"],
     ["check", "--baseline", "baseline.json"],
     ["privatize", "synthetic", "released", "--method", "masking", "--workers", "2", "--shard-size", "20",

@@ -116,7 +116,7 @@ def test_the_recipe_of_a_run_in_another_arithmetic_is_another(tmp_path: Path, mo
     assert [each.precision for each in found] == ["float32", "bfloat16"]
     assert found[0].recipe_hash != found[1].recipe_hash
     assert found[0].name != found[1].name
-    for each in found:  # what `bench report --verify` makes again
+    for each in found:  # what `bench verify` makes again
         assert not [told for told in own_content(each) if told.startswith(("recipe_hash", "name"))]
         assert each.notes == ("batch cut down: train 96 faces a step, not 500",)
     assert (

@@ -118,7 +118,7 @@ def test_linkage_and_membership_are_no_headline(finished: Path, capsys: pytest.C
 
 
 def test_the_scores_are_made_again_from_what_attacks_kept(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "--verify", "--store", str(finished / "runs")]) == 0
+    assert main(["verify", "--store", str(finished / "runs")]) == 0
     assert "ok" in capsys.readouterr().out
 
 

@@ -54,7 +54,7 @@ def gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tu
         capsys.readouterr()
         code = main(["check", "--baseline", str(tmp_path / "b.json"), "--store", str(tmp_path / store), *more])
         shown = capsys.readouterr().out
-        findings = json.loads(shown)["findings"] if "--json" in more else []
+        findings = json.loads(shown)["findings"] if "--format" in more else []
         return code, {f"{f['measure']} {f['on']}": f for f in findings}
 
     return check
@@ -68,11 +68,11 @@ def _verdicts(findings: dict[str, dict]) -> set[str]:
 def test_a_recognizer_that_learns_nothing_is_a_regression(bench, gate, monkeypatch: pytest.MonkeyPatch) -> None:
     bench(TRAINED, "--method", "original")
     assert gate("--update", *WAIVED)[0] == 0
-    assert gate("--json")[0] == 0
+    assert gate("--format", "json")[0] == 0
     rate = recognizer._rate
     monkeypatch.setattr(recognizer, "_rate", lambda step, how: 0 * rate(step, how))
     bench(TRAINED, "--method", "original", store="broken")
-    code, findings = gate("--json", store="broken")
+    code, findings = gate("--format", "json", store="broken")
     assert code == 1
     assert findings["accuracy lfw_like"]["verdict"] == "regressed"
     assert "McNemar" in findings["accuracy lfw_like"]["why"]
@@ -83,7 +83,7 @@ def test_a_method_that_hides_less_is_a_regression(bench, gate) -> None:
     bench(QUICK, "--method", "facemae")
     gate("--update", *WAIVED)
     bench(QUICK, "--method", "facemae", "--set", "method.compose=pasted", "method.ratio=0.1", store="broken")
-    code, findings = gate("--json", store="broken")
+    code, findings = gate("--format", "json", store="broken")
     assert code == 1
     assert findings["leak@1 ignorant"]["verdict"] == "regressed"
     assert "paired bootstrap over 32 people" in findings["leak@1 ignorant"]["why"]
@@ -94,12 +94,12 @@ def test_other_data_and_another_recipe_cannot_be_compared(bench, gate) -> None:
     bench(QUICK, "--method", "noise")
     gate("--update", *WAIVED)
     bench(QUICK, "--method", "noise", "--set", "synthetic.seed=1", store="data")
-    code, findings = gate("--json", store="data")
+    code, findings = gate("--format", "json", store="data")
     assert code == 2
     assert _verdicts(findings) == {"not-comparable"}
     assert "other data" in findings["leak@1 ignorant"]["why"]
     bench(QUICK, "--method", "noise", "--set", "recognizer.steps=3", store="recipe")
-    code, findings = gate("--json", store="recipe")
+    code, findings = gate("--format", "json", store="recipe")
     assert code == 2
     assert _verdicts(findings) == {"not-comparable"}
     assert "other recipe" in findings["leak@1 ignorant"]["why"]
@@ -111,7 +111,7 @@ def test_a_judge_that_sees_no_difference_measures_nothing(bench, gate, monkeypat
     constant = np.full((1, 32), 32**-0.5, np.float32)
     monkeypatch.setattr(Judge, "open", lambda self, *a, **b: lambda images, *c: np.repeat(constant, len(images), 0))
     assert bench(QUICK, "--method", "noise", store="broken") == 1
-    code, findings = gate("--json", store="broken")
+    code, findings = gate("--format", "json", store="broken")
     assert code == 2
     assert findings["leak@1 ignorant"]["verdict"] == "not-measured"
     assert "noise: leak@1 on ignorant" in findings["leak@1 ignorant"]["why"]
@@ -133,7 +133,7 @@ def test_leakage_that_a_blind_judge_brings_to_chance_is_no_improvement(bench, ga
 
     monkeypatch.setattr(Judge, "open", blind)
     bench(QUICK, "--method", "original", store="broken")
-    code, findings = gate("--json", store="broken")
+    code, findings = gate("--format", "json", store="broken")
     assert code == 2
     assert findings["leak@1 ignorant"]["verdict"] == "not-measured"
     assert "leak@1 image" in findings["leak@1 ignorant"]["why"]
@@ -149,7 +149,7 @@ def test_without_the_store_intervals_are_compared(bench, gate, tmp_path: Path) -
         if score["measure"] == "leak@1":
             score.update(value=0.01, interval=[0.001, 0.03], trials="", people="")
     (tmp_path / "b.json").write_text(json.dumps(content))
-    code, findings = gate("--json", "--records", str(tmp_path / "records"))
+    code, findings = gate("--format", "json", "--records", str(tmp_path / "records"))
     assert code == 1
     assert "unpaired" in findings["leak@1 ignorant"]["why"]
 
@@ -177,7 +177,7 @@ def test_reruns_with_other_seeds_raise_no_false_alarm(bench, gate, tmp_path: Pat
     gate("--update", *WAIVED, "--records", alone(0))
     verdicts: dict[str, int] = {}
     for seed in seeds:
-        code, findings = gate("--json", "--records", alone(seed))
+        code, findings = gate("--format", "json", "--records", alone(seed))
         assert code == 0, (seed, findings)
         for finding in findings.values():
             verdicts[finding["verdict"]] = verdicts.get(finding["verdict"], 0) + 1

@@ -27,7 +27,7 @@ def gate(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
-    def check(*records: RunRecord, options: tuple[str, ...] = ("--json",)) -> tuple[int, dict]:
+    def check(*records: RunRecord, options: tuple[str, ...] = ("--format", "json")) -> tuple[int, dict]:
         for old in (folder / "records").glob("*"):
             old.unlink()
         for each in records:
@@ -193,7 +193,7 @@ def test_tolerances_of_the_command_line_win_and_sides_stand_for_their_measures(g
     measures = json.loads((folder / "b.json").read_text())["measures"]
     assert {name: m["tolerance"] for name, m in measures.items()} == {"accuracy": 0.3, "leak@1": 0.02}
     assert gate(record(accuracy=0.6))[0] == 0
-    assert gate(record(accuracy=0.6), options=("--json", "--tolerance", "accuracy=1pp"))[0] == 1
+    assert gate(record(accuracy=0.6), options=("--format", "json", "--tolerance", "accuracy=1pp"))[0] == 1
     assert gate(record(), options=UPDATE)[0] == 0
     assert json.loads((folder / "b.json").read_text())["measures"] == measures  # they stay
     assert gate(record(), options=(*UPDATE, "--tolerance", "utility=1pp"))[0] == 0

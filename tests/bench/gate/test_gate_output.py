@@ -115,7 +115,7 @@ def test_a_check_writes_all_its_outputs(
     assert main(["check", *baseline, "--update"]) == 0
     results.write(record(leak=0.4), tmp_path / "records")
     capsys.readouterr()
-    assert main(["check", *baseline, "--json", "--junit", str(tmp_path / "j.xml")]) == 1
+    assert main(["check", *baseline, "--format", "json", "--junit", str(tmp_path / "j.xml")]) == 1
     shown = capsys.readouterr()
     assert json.loads(shown.out)["counts"] == {"ok": 1, "regressed": 2}
     assert shown.err.startswith("::error title=facebench%3A regressed::masking, seed 0, leak@1 on ignorant: regressed")

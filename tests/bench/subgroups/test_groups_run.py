@@ -204,7 +204,7 @@ def test_the_run_and_the_board_show_them_and_verifying_finds_them_sound(
     store = ["--store", str(folder / "runs")]
     assert main(["report", *store]) == 0
     assert "#### By group" in capsys.readouterr().out
-    assert main(["report", *store, "--verify"]) == 0
+    assert main(["verify", *store]) == 0
     assert "groups not re-computed" in capsys.readouterr().out
     _run(folder, "--groups", "synthetic")
     assert "all stages cached" in capsys.readouterr().out  # the same groups are the same record
@@ -219,7 +219,7 @@ def test_groups_that_do_not_add_up_are_found_by_verifying(
     left_out = results.Groups(tables=groups.tables, scores=groups.scores[1:])
     results.write(record.model_copy(update={"groups": left_out}), folder / "runs" / "records")
     capsys.readouterr()
-    assert main(["report", "--verify", "--store", str(folder / "runs")]) == 1
+    assert main(["verify", "--store", str(folder / "runs")]) == 1
     first = groups.scores[0]
     assert f"all groups of {first.column}: expected" in capsys.readouterr().out
 

@@ -149,7 +149,7 @@ def test_the_command_writes_once_and_only_of_good_data(tmp_path: Path, capsys: p
     root = store(tmp_path / "pack", insightface_records())
     bins.write(root / "lfw.bin", FACES[:4], [True, False])
     command = ["data", "verify", str(root), "-q", "--write-sums"]
-    assert main([*command, "--json"]) == 0
+    assert main([*command, "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["sums"] == [str(root / "train.sums"), str(root / "lfw.bin.sums")] and told["sound"]
     kept = (root / "train.sums").read_bytes()
