@@ -36,6 +36,24 @@ assert not status, status
         assert loaded_after(code) == []
 
 
+def test_help_of_every_command_takes_the_standard_library_alone() -> None:
+    code = """
+import json, sys
+before = set(sys.modules)
+from facebench.bench.cli.main import COMMANDS, main
+names = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+for words in ([], *([name] for name in names), *(["data", action] for action in ("list", "verify", "convert"))):
+    try:
+        main([*words, "--help"])
+    except SystemExit as end:
+        assert not end.code
+tops = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
+print(json.dumps([len(names), sorted(tops)]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(done.stdout.splitlines()[-1]) == [9, ["facebench"]]
+
+
 def test_contracts_and_records_load_nothing_heavy() -> None:
     code = """
 import facebench.datasets.base, facebench.methods.base, facebench.reports.result.record
