@@ -7,6 +7,15 @@ import logging
 import os
 import sys
 
+
+class FacebenchError(Exception):
+    """What every error of facebench is that comes from the input or the machine, and not from a fault of its own.
+
+    Its message says what, where, expected, got and what to do; `bench` prints it without a traceback and ends with exit
+    code 2. A plug-in raises the error of the contract it fills, such as `MethodError`, which is one of these.
+    """
+
+
 SILENT = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime, from 1.29 on: host, process, judge; read while it is imported
     "MLFLOW_DISABLE_TELEMETRY": "true",

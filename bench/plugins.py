@@ -20,17 +20,19 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic.types import PathType
 
+from .. import FacebenchError
 from .store.folder_digest import folder_digest
+from .store.plugin_errors import explained, place
 from .store.store import file_digest
 
 T = TypeVar("T", bound=BaseModel)
 
 
-class PluginError(ValueError):
+class PluginError(FacebenchError, ValueError):
     """A plug-in that cannot be built; the message says which entry, expected, got and what to do."""
 
 
-class UnknownPlugin(LookupError):
+class UnknownPlugin(FacebenchError, LookupError):
     """No plug-in has that name; the message offers near ones."""
 
     def __str__(self) -> str:
@@ -48,6 +50,11 @@ def names(base: type[BaseModel]) -> dict[str, str]:
         except PluginError as error:
             found[name] = f"(not usable: {error})"
     return found
+
+
+def own(base: type[BaseModel]) -> tuple[str, ...]:
+    """Names of the suite's own plug-ins, whatever else is installed."""
+    return tuple(sorted(_files(base)))
 
 
 def load(base: type[T], name: str) -> type[T]:
@@ -71,9 +78,16 @@ def load(base: type[T], name: str) -> type[T]:
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}"
         raise UnknownPlugin(f"no {_kind(base)} named {name!r}. {hint}")
-    if name in files:
-        return _only_class(base, importlib.import_module(f"{_package(base)}.{name}"), name)
-    loaded = entries[name][0].load()
+    try:
+        if name in files:
+            return _only_class(base, importlib.import_module(f"{_package(base)}.{name}"), name)
+        loaded = entries[name][0].load()
+    except (ImportError, PluginError):
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{_kind(base)} {name!r}: {offered[0]} cannot be loaded: {explained(error)}, at {place(error)}"
+        ) from error
     if not (inspect.isclass(loaded) and issubclass(loaded, base)):
         raise PluginError(f"{_kind(base)} {name!r}: {offered[0]} is not a {base.__name__}")
     return loaded

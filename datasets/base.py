@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from .. import FacebenchError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,7 +27,7 @@ def silent(done: int, total: int) -> None:
     """Show no progress."""
 
 
-class DataError(ValueError):
+class DataError(FacebenchError, ValueError):
     """Data that cannot be used as it is; the message says what, where, expected, got and what to do."""
 
 

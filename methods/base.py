@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from .. import FacebenchError
 from ..datasets.base import Face, Faces, Progress, silent
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ QUALITY = "quality.json"
 """What `fit` may leave beside what it learned: numbers by name, and under `notes` sentences that begin with a mark."""
 
 
-class MethodError(ValueError):
+class MethodError(FacebenchError, ValueError):
     """A method that cannot do its work; the message says what, expected, got and what to do."""
 
 

@@ -32,6 +32,8 @@ class Alignment(Attack):
 
     version: ClassVar[int] = 5
     adaptive: ClassVar[bool] = True
+    default: ClassVar[bool] = True
+    place: ClassVar[int] = 40
 
     maps: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("procrustes", "ridge", "mlp")
     """What is tried beside leaving embeddings as they are."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...datasets.base import Faces, Progress, silent
-from ...reports.result.record import KNOWLEDGE, Curve, Score
+from ...reports.result.record import KNOWLEDGE, AttackTraits, Curve, Score
 from ..biometrics.embeddings import AttackError, Embeddings
 
 if TYPE_CHECKING:
@@ -138,6 +138,9 @@ class Attack(BaseModel, ABC):
     What it takes of `Evidence` beyond the released faces has to be declared: `adaptive` for `attacker`, `again` and
     `learn`, `applies` for `again` alone, `control` for `holdout`, `several` for `judges`. The rest is not there, and
     not part of the stage's key.
+
+    What boards and sanity bounds have to know of it is declared, too, and kept in the record (`traits`): `adaptive`,
+    `applies`, `searches`, `without_photo`, `reference` and `place`. Nobody looks an attack up by its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -155,10 +158,41 @@ class Attack(BaseModel, ABC):
     applies: ClassVar[bool] = False
     """Whether it applies the method to the originals of P with keys of its own, without learning from that."""
 
+    searches: ClassVar[bool] = True
+    """Whether it looks for the person behind a private face, so that a board says where it was not run."""
+    without_photo: ClassVar[bool] = False
+    """Whether the photo that was made private is left out of what is searched."""
+    reference: ClassVar[bool] = False
+    """Whether it is a search that every attacker who knows the method must equal, or be broken."""
+    default: ClassVar[bool] = False
+    """Whether it is run where a recipe names no attacks; asked of the suite's own attacks alone, since what is
+    installed beside it may change no recipe."""
+    place: ClassVar[int] = 1000
+    """Where it stands in lists and among columns, the lowest first; attacks of one place by name."""
+
+    @classmethod
+    def traits(cls) -> AttackTraits:
+        """What readers of a record have to know of this attack."""
+        return AttackTraits(**{name: getattr(cls, name) for name in AttackTraits.model_fields})
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        """Refuse a class whose traits are none, long before a record is to be made of them.
+
+        Raises:
+            TypeError: one is of another type, or out of range.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        try:
+            cls.traits()
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise TypeError(f"{cls.__name__}.{first['loc'][0]}: {first['msg']}, got {first['input']!r:.80}") from None
+
     @property
     def knows(self) -> str:
         """What the attacker holds beside the release, a judge and the originals; boards name the strongest."""
-        return KNOWLEDGE[2 if self.adaptive else 1 if self.applies else 0]
+        return KNOWLEDGE[self.traits().strength]
 
     def inapplicable(self, *, sourced: bool) -> str:
         """Why this attack does not apply; empty where it does.

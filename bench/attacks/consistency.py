@@ -34,6 +34,9 @@ class Consistency(Attack):
 
     version: ClassVar[int] = 2
     control: ClassVar[bool] = False
+    searches: ClassVar[bool] = False
+    default: ClassVar[bool] = True
+    place: ClassVar[int] = 120
 
     far: Annotated[float, Field(gt=0, lt=1)] = 1e-2
     """False acceptance rate, over pairs of two synthetic people, at which faces of one are accepted."""

@@ -32,6 +32,7 @@ class Distillation(Attack):
     version: ClassVar[int] = 4
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
+    place: ClassVar[int] = 60
 
     architecture: Literal["small", "mobilefacenet", "iresnet18", "iresnet50"] = "small"
     """Of the student."""

@@ -38,6 +38,7 @@ class Ensemble(Attack):
 
     version: ClassVar[int] = 5
     several: ClassVar[bool] = True
+    place: ClassVar[int] = 30
 
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""

@@ -17,6 +17,9 @@ class Ignorant(Attack):
     """Search every private face among all originals, its own source image included (T0)."""
 
     version: ClassVar[int] = 5
+    reference: ClassVar[bool] = True
+    default: ClassVar[bool] = True
+    place: ClassVar[int] = 10
 
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""

@@ -38,6 +38,8 @@ class Linkage(Attack):
     """
 
     version: ClassVar[int] = 4
+    searches: ClassVar[bool] = False
+    place: ClassVar[int] = 90
     k: RankList = (1, 5, 10)
     """Ranks at which linkage is told."""
 

@@ -42,6 +42,8 @@ class Membership(Attack):
 
     version: ClassVar[int] = 3
     control: ClassVar[bool] = False
+    searches: ClassVar[bool] = False
+    place: ClassVar[int] = 100
 
     faces: Annotated[int, Field(ge=2, le=10**6)] = 4000
     """At most so many photos of each role are candidates."""

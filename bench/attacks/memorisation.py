@@ -39,6 +39,9 @@ class Memorisation(Attack):
 
     version: ClassVar[int] = 2
     control: ClassVar[bool] = False
+    searches: ClassVar[bool] = False
+    default: ClassVar[bool] = True
+    place: ClassVar[int] = 110
 
     fmr: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     """False match rate that the attacker's threshold is set for."""

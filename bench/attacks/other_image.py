@@ -21,6 +21,10 @@ class OtherImage(Attack):
     """
 
     version: ClassVar[int] = 4
+    reference: ClassVar[bool] = True
+    default: ClassVar[bool] = True
+    without_photo: ClassVar[bool] = True
+    place: ClassVar[int] = 20
 
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""

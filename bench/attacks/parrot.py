@@ -43,6 +43,7 @@ class Parrot(Attack):
     version: ClassVar[int] = 5
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
+    place: ClassVar[int] = 50
 
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""

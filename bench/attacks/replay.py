@@ -83,6 +83,8 @@ class Replay(Attack):
     control: ClassVar[bool] = False
     applies: ClassVar[bool] = True
     unit: ClassVar[str] = "faces"
+    default: ClassVar[bool] = True
+    place: ClassVar[int] = 80
 
     faces: Annotated[int, Field(ge=1, le=10**6)] = 64
     """How many faces are made again; all of them where the method draws no random numbers."""

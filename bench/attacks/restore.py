@@ -36,6 +36,7 @@ class Restore(Attack):
     version: ClassVar[int] = 4
     adaptive: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
+    place: ClassVar[int] = 70
 
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     """Channels of the network at a quarter of the size."""

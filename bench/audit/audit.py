@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ... import FacebenchError
 from ...reports.result import ledger, thirdparty
 from ...reports.result.harmless import one_line
 from ...reports.result.record import RecordError, RunRecord
@@ -71,9 +72,7 @@ def _judged(record: RunRecord, store: Store) -> Verdict:
     try:
         return _verdict(record, store)
     except Exception as error:  # whatever one record brings, the others are checked
-        says = (
-            str(error) if type(error).__module__.startswith(__package__ or "") else f"{type(error).__name__}: {error}"
-        )
+        says = str(error) if isinstance(error, FacebenchError) else f"{type(error).__name__}: {error}"
         return Verdict(record.name, (f"cannot be checked: {says[:500]}",), "", record.digest)
 
 

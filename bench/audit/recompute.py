@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...reports.result.attack_traits import traits
 from ...reports.result.record import RunRecord, Score
 from ...reports.result.versions import IDENTIFICATION, metric_of, metric_version
 from ..attacks.base import Attack
@@ -68,12 +69,14 @@ def own_content(record: RunRecord) -> Iterator[str]:
     name = f"{record.dataset}-{record.recipe}-{record.method}-{own}-seed{record.seed}"
     if name != record.name:
         yield f"name: expected {name} of its content, got {record.name[:200]}"
+    yield from _traits(record)
+    known = traits(record)
     passed = {check.name: check.passed for check in record.checks}
     for check in (
         judge_on_clear_pairs(record.judge.get("clear", {}), record.judge.get("blind", ())),
-        *bounds(record.method, record.scores),
+        *bounds(record.method, record.scores, known),
         *control_bounds(record.scores),
-        *adaptive_bounds(record.method, record.scores, _adaptive(record)),
+        *adaptive_bounds(record.method, record.scores, known),
     ):
         got = passed.get(check.name)
         if got is not check.passed:
@@ -81,14 +84,16 @@ def own_content(record: RunRecord) -> Iterator[str]:
             yield f"check {check.name}: expected {words[check.passed]} ({check.says}), got {words[got]}"
 
 
-def _adaptive(record: RunRecord) -> list[str]:
-    """Of the attacks that were run those of attackers who know the method; attacks that are not installed are not."""
-    names = []
+def _traits(record: RunRecord) -> Iterator[str]:
+    """What a record has of its attacks' traits, on which marks and bounds depend, and the attacks themselves have not.
+
+    Attacks that are not installed, or are now of another version, are passed over.
+    """
     for name in record.attackers:
         with suppress(UnknownPlugin, PluginError, ImportError):
-            if load(Attack, name).adaptive:
-                names.append(name)
-    return names
+            attack, told = load(Attack, name), record.known_attacks.get(name)
+            if record.known_attacks and record.versions.get(name) == attack.version and told != attack.traits():
+                yield f"known_attacks.{name}: expected {attack.traits()}, as the attack says, got {told}"
 
 
 def _judge_file(judge: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import FacebenchError
 from ...datasets.base import Faces, Progress, silent
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _BLOCK = 2048
 """Faces held decoded at a time."""
 
 
-class AttackError(ValueError):
+class AttackError(FacebenchError, ValueError):
     """An attack that cannot be measured; the message says what, expected, got and what to do."""
 
 

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import FacebenchError
 from ...reports.result.record import Curve
 
 POINTS = 200
 """At most so many points are kept of a curve."""
 
 
-class MetricError(ValueError):
+class MetricError(FacebenchError, ValueError):
     """Scores that cannot be measured; the message says which set, expected, got and what to do."""
 
 

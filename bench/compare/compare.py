@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
+from ... import FacebenchError
 from ...reports.board import leaderboard
 from ...reports.board.leaderboard import Group, Row
 from ...reports.board.marks import newest
@@ -26,7 +27,7 @@ MOST = 20
 """So many methods of one group are compared with each other; of more, some have to be named."""
 
 
-class CompareError(ValueError):
+class CompareError(FacebenchError, ValueError):
     """Methods that cannot be compared; the message says which, expected, got and what to do."""
 
 

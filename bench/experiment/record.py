@@ -11,6 +11,7 @@ from typing import Any
 from ...methods.base import QUALITY, MethodError
 from ...reports.result.record import Curve, Released, RunRecord, Score
 from ..plan import overlap
+from ..plan.attacks import known as traits_of
 from ..recognition.learning import learning
 from ..recognition.recognizer import LOG
 from ..store.store import Artifact, digest
@@ -42,6 +43,7 @@ def record_of(run: Pipeline, done: Sequence[Artifact]) -> RunRecord:
     useful, drawn = utility.scored(metrics, run)
     found, curves, not_run = _attacked(run)
     scores = [*useful, *found]
+    known = traits_of(attacks)
     measured = [name for name in run.attacks if name not in not_run]
     private = private_faces(run.path(run.release))
     released = Released(identities=private.identities, images=len(private))
@@ -74,15 +76,16 @@ def record_of(run: Pipeline, done: Sequence[Artifact]) -> RunRecord:
         curves=(*drawn, *curves),
         checks=(
             judge_on_clear_pairs(clear, blind_on, declared=judge.get("preprocessing")),
-            *bounds(context.name, scores),
-            *replay_bounds(scores, deterministic=not method.draws),
+            *bounds(context.name, scores, known),
+            *replay_bounds(scores, known, deterministic=not method.draws),
             *control_bounds(scores),
-            *adaptive_bounds(context.name, scores, [name for name, attack in attacks.items() if attack.adaptive]),
+            *adaptive_bounds(context.name, scores, known),
         ),
         attackers=tuple(measured),
         not_run=not_run,
         versions={name: type(attacks[name]).version for name in measured},
         knows={name: attacks[name].knows for name in measured},
+        known_attacks=known,
         metric_versions=utility.metric_versions(metrics, run),
         sourced=method.sourced,
         quality=quality,

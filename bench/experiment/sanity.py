@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from itertools import product
 from statistics import NormalDist
 
 from ...reports.board.marks import OTHER_PHOTO
-from ...reports.result.record import Check, Score
+from ...reports.result.record import AttackTraits, Check, Score
 from ...reports.statistics.intervals import BY_PEOPLE, FEW_HITS, OLDER
 
 LUCK = 15
@@ -72,18 +73,28 @@ def judge_on_clear_pairs(
     )
 
 
-def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
+Known = Mapping[str, AttackTraits]
+"""By name, what the attacks of a run say of themselves."""
+
+
+def bounds(method: str, scores: Sequence[Score], known: Known) -> list[Check]:
     """The bounds that `original` and `noise` have to keep.
 
     What a recognizer learns from noise has no bound: on photographs a network that knows no face verifies a few
     points above chance, by colours and backgrounds. It is the lower end of the scale, and is measured.
+
+    Args:
+        method: its name.
+        scores: of one run.
+        known: of the attacks; those that are a `reference` have to find originals.
     """
+    references = {name for name, one in known.items() if one.reference}
     checks = []
     for score in scores:
         if score.value is None:
             continue
         name = f"{method}: {score.measure.name} on {score.on}"
-        if method == "original" and (score.measure.name, score.on) == ("leak@1 image", "ignorant"):
+        if method == "original" and score.measure.name == "leak@1 image" and score.on in references:
             says = f"expected at least 99.9 %, got {score.value:.2%}"
             checks.append(Check(name=name, passed=score.value >= 0.999, says=says, guards="privacy"))
         elif method == "noise" and score.chance is not None and score.measure.name == "leak@1":
@@ -100,7 +111,7 @@ def bounds(method: str, scores: Sequence[Score]) -> list[Check]:
     return checks
 
 
-def replay_bounds(scores: Sequence[Score], *, deterministic: bool) -> list[Check]:
+def replay_bounds(scores: Sequence[Score], known: Known, *, deterministic: bool) -> list[Check]:
     """Whether a release's randomness and files name no more photos than guessing does.
 
     A method that draws no random numbers may be made again: whoever holds a photo makes the same private face of it,
@@ -108,13 +119,18 @@ def replay_bounds(scores: Sequence[Score], *, deterministic: bool) -> list[Check
 
     Args:
         scores: of one run.
+        known: of the attacks; asked are those that apply the method and tell what each way named.
         deterministic: whether the method draws no random numbers.
     """
     checks = []
     for score in scores:
-        if score.on != "replay" or score.measure.name != "leak@1" or score.value is None or score.chance is None:
+        if score.on not in known or not known[score.on].applies or score.measure.name != "leak@1":
+            continue
+        if score.value is None or score.chance is None:
             continue
         counted = {name.removesuffix(", hits"): hits for name, hits in score.detail.items() if name.endswith(", hits")}
+        if not counted:
+            continue
         if deterministic:
             counted.pop(RECOMPUTED, None)
         # a face that was made again was made without the key, whatever chance says
@@ -126,7 +142,7 @@ def replay_bounds(scores: Sequence[Score], *, deterministic: bool) -> list[Check
         says = f"expected no face that can be made again, and at most {LUCK} photos told by order or files, got " + (
             ", ".join(f"{hits:,.0f} by {name}" for name, hits in open_ones.items()) or "no more"
         )
-        checks.append(Check(name="replay", passed=not open_ones, says=says, guards="privacy"))
+        checks.append(Check(name=score.on, passed=not open_ones, says=says, guards="privacy"))
     return checks
 
 
@@ -146,23 +162,25 @@ def control_bounds(scores: Sequence[Score]) -> list[Check]:
     return checks
 
 
-def adaptive_bounds(method: str, scores: Sequence[Score], adaptive: Collection[str]) -> list[Check]:
+def adaptive_bounds(method: str, scores: Sequence[Score], known: Known) -> list[Check]:
     """Whether attackers who know the method find what the ignorant one finds: less beyond two sigma is a broken attack.
 
-    So does what they find without the released photos, held against `other_image`. On `original`, where there is
-    nothing to learn, both have to agree within 5 points; without the photo more may be found, and not less than that.
-    Sigma is that of the two intervals together; without intervals, that of two shares over independent trials.
+    So does what they find without the released photos, held against a reference that never has them. On `original`,
+    where there is nothing to learn, both have to agree within 5 points; without the photo more may be found, and not
+    less than that. Sigma is that of the two intervals together; without intervals, that of two shares over independent
+    trials.
 
     Args:
         method: its name.
         scores: of one run.
-        adaptive: names of the attackers who know the method.
+        known: of the attacks: which of them know the method, and which are a `reference`.
     """
     leaks = {(score.measure.name, score.on): score for score in scores}
     checks = []
-    for name, against, measure in (
-        (name, *other) for name in adaptive for other in (("ignorant", "leak@1"), ("other_image", OTHER_PHOTO))
-    ):
+    blind = (name for name, one in known.items() if one.reference and not one.adaptive)
+    references = sorted(blind, key=lambda name: known[name].place)
+    for name, against in product((name for name, one in known.items() if one.adaptive), references):
+        measure = OTHER_PHOTO if known[against].without_photo else "leak@1"
         plain, score = leaks.get(("leak@1", against)), leaks.get((measure, name))
         if plain is None or score is None or plain.value is None or score.value is None:
             continue

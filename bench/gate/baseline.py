@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
+from ... import FacebenchError
 from ...reports.result.files import replace
 from ...reports.result.harmless import harmless
 from ..store.store import digest
@@ -16,7 +17,7 @@ LAYOUT: Literal[1] = 1
 _LARGEST = 32 << 20
 
 
-class BaselineError(ValueError):
+class BaselineError(FacebenchError, ValueError):
     """A baseline that cannot be read, made or used; the message says which, expected, got and what to do."""
 
 

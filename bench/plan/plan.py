@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ... import FacebenchError
 from ...datasets.base import DataError
 from ...datasets.files import safe_yaml
 from ...methods.parts.private_pack import Encoding
@@ -17,18 +18,14 @@ from ..plugins import explain
 from ..recognition.judge import Judge
 from ..recognition.recognizer import Recognizer
 from ..subgroups.assignment import Tables
+from . import attacks
 from .roles import Shares
 
 RECIPES = Path(__file__).parent / "recipes"
 Entry = str | dict[str, Any]
-ALL_ATTACKS = (
-    "ignorant", "other_image", "ensemble", "alignment", "parrot", "distillation", "restore",
-    "replay", "linkage", "membership", "memorisation", "consistency",
-)  # fmt: skip
-"""What `attacks=all` means; those of other packages are named one by one."""
 
 
-class ConfigError(ValueError):
+class ConfigError(FacebenchError, ValueError):
     """A run that cannot be made from what was given; the message names the entry, expected, got and what to do."""
 
 
@@ -63,8 +60,9 @@ class Plan(BaseModel):
     """Other recognizers of the attacker's, for the attack `ensemble`; where none is named, one trained like `judge`."""
     known_faces: Annotated[int, Field(ge=4, le=10**6)] = 20_000
     """At most so many faces of A, and of H, are made private for attackers and the control."""
-    attacks: tuple[Entry, ...] = ("ignorant", "other_image", "alignment", "replay", "memorisation", "consistency")
-    """Those that do not apply to the method are passed over, and the record says why; `all` means all of the suite."""
+    attacks: tuple[Entry, ...] = Field(default_factory=attacks.default)
+    """Those that do not apply to the method are passed over, and the record says why; `all` means all there are, those
+    of other packages too."""
     metrics: tuple[Entry, ...] = ("accuracy", "eer", "tar")
     methods: dict[str, dict[str, Any]] = {}
     """Parameters that this recipe gives to methods, by name; `method` entries win over them."""
@@ -82,7 +80,7 @@ class Plan(BaseModel):
     @field_validator("attacks", mode="before")
     @classmethod
     def _all_attacks(cls, value: Any) -> Any:
-        return ALL_ATTACKS if value == "all" else value
+        return attacks.every() if value == "all" else value
 
     def method_entry(self) -> dict[str, Any]:
         """The method's entry with the recipe's parameters below the user's."""

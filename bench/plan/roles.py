@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ... import FacebenchError
+
 Role = Literal["G", "A", "P", "H"]
 ROLES: tuple[Role, ...] = ("G", "A", "P", "H")
 
 
-class SplitError(ValueError):
+class SplitError(FacebenchError, ValueError):
     """A dataset that cannot be split; the message says what, expected, got and what to do."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from ... import FacebenchError
 from ...datasets.base import Progress, silent
 from ..store.store import file_digest
 
@@ -26,7 +27,7 @@ MAX_BYTES = 2 << 30
 Preprocessing = Literal["arcface", "arcface128", "imagenet", "raw", "unit"]
 
 
-class JudgeError(ValueError):
+class JudgeError(FacebenchError, ValueError):
     """A judge that cannot be used; the message says what, expected, got and what to do."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ... import FacebenchError
 from ...datasets.base import Pairs, Progress, silent
 from ...reports.result.files import why
 from ..biometrics.folds import by_content, in_blocks
@@ -18,7 +19,7 @@ LAYOUT = 2
 """Of what `verify` keeps, a part of its stages' keys: with 2 came folds."""
 
 
-class ScoresError(ValueError):
+class ScoresError(FacebenchError, ValueError):
     """Kept scores that cannot be read; the message says which file and what to do."""
 
 

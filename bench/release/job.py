@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ... import FacebenchError
 from ...methods.parts.private_pack import Encoding
 from ..store.store import digest
 
 
-class DeployError(ValueError):
+class DeployError(FacebenchError, ValueError):
     """A private dataset that cannot be made; the message says what, where, expected, got and what to do."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import FacebenchError
 from ...datasets.base import FaceSource
 from ...datasets.files.image_header import MAX_BYTES
 from ...datasets.files.regular import open_regular
@@ -26,7 +27,7 @@ _HEADER = 4096
 """Bytes that an array's header and a job's key surely fit into."""
 
 
-class ShardError(ValueError):
+class ShardError(FacebenchError, ValueError):
     """A shard that cannot be used; the message says which, expected, got and what to do."""
 
 

@@ -13,6 +13,9 @@ import threading
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from ... import FacebenchError
+from ..store import plugin_errors
+
 if TYPE_CHECKING:
     from .shards import Task
 
@@ -73,6 +76,8 @@ class _Counter:
 
 def _portable(error: Exception) -> Any:
     """The error, or what it says where it does not survive the way to the parent."""
+    if not isinstance(error, FacebenchError) and (theirs := plugin_errors.told(error)):
+        return plugin_errors.PluginFailed(theirs)  # its traceback, which says whose it is, goes no further than this
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own, just pickled
     except Exception:

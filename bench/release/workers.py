@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from ... import FacebenchError
 from ...datasets.base import Progress
 from .worker import COUNT, DONE, FAILED, READY, serve
 
@@ -30,7 +31,7 @@ _PATIENCE = 5.0
 """Seconds until a worker that was asked to end is killed."""
 
 
-class WorkerLost(RuntimeError):
+class WorkerLost(FacebenchError, RuntimeError):
     """Processes that made shards were killed again and again."""
 
 

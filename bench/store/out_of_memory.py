@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ... import FacebenchError
+
 _SAYS = ("can't allocate memory", "out of memory", "cannot allocate memory", "std::bad_alloc", "failed to allocate")
 """In errors of torch and onnxruntime, which have no class of their own on a CPU."""
 _STAGES = {
@@ -25,7 +27,7 @@ _COMMANDS = {
 }
 
 
-class OutOfMemory(RuntimeError):
+class OutOfMemory(FacebenchError, RuntimeError):
     """A stage for which the memory does not suffice; the message says which, and what to set smaller."""
 
 

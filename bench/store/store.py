@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ... import FacebenchError
 from ...datasets.files.regular import LARGEST, open_regular
 from . import memory, out_of_memory
 from .system_errors import FORBIDDEN, FULL, room
@@ -30,7 +31,7 @@ TRACE = "stage.json"
 _BLOCK = 1 << 24
 
 
-class StoreError(RuntimeError):
+class StoreError(FacebenchError, RuntimeError):
     """A store that cannot be used; the message says which folder, why, and what to do."""
 
 

@@ -6,9 +6,9 @@ import errno
 import os
 from pathlib import Path
 
-from . import out_of_memory
+from ... import FacebenchError
+from . import out_of_memory, plugin_errors
 
-_OURS = __name__.partition(".")[0] + "."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """There is no room for what is written."""
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
@@ -32,7 +32,7 @@ _ADVICE = {
 
 
 def told(error: Exception, command: str) -> str | None:
-    """What to say of an error that comes from the input or the machine; None where it is one of ours.
+    """What to say of an error that comes from input, machine or another package's plug-in; None where it is ours.
 
     Args:
         error: that ended a command.
@@ -40,10 +40,12 @@ def told(error: Exception, command: str) -> str | None:
     """
     if memory := out_of_memory.told(error, command):
         return memory
-    if type(error).__module__.startswith(_OURS):
+    if isinstance(error, FacebenchError):
         return str(error)
     if isinstance(error, OSError):
         return explained(error)
+    if theirs := plugin_errors.told(error):
+        return theirs
     if isinstance(error, UnicodeEncodeError) or (isinstance(error, ValueError) and "embedded null" in str(error)):
         return (
             "a path or a name holds what no file's name can hold: a zero byte, or half a character; look for it in "

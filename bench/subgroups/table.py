@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from ... import FacebenchError
+
 LARGEST = 512 << 20
 """Bytes of a table, unpacked: ten million rows of a few columns."""
 MOST_ROWS = 50_000_000
@@ -19,7 +21,7 @@ BATCH = 65_536
 """Rows of a Parquet file that are held at once."""
 
 
-class GroupError(ValueError):
+class GroupError(FacebenchError, ValueError):
     """A table of groups that cannot be used; the message says which, where, expected, got and what to do.
 
     It quotes nothing of the table, since a cell may be a person's name, and the first line a row like the others.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ... import FacebenchError
 from ...reports.result.files import replace
 
 OPENINGS = (b"### ", b"dataset,recipe,", b'[\n {\n  "dataset"', b"% Made by `bench report", b"<!doctype html",
@@ -11,7 +12,7 @@ OPENINGS = (b"### ", b"dataset,recipe,", b'[\n {\n  "dataset"', b"% Made by `ben
 """How boards and pictures begin, in lower case where letters are."""
 
 
-class OutputError(ValueError):
+class OutputError(FacebenchError, ValueError):
     """A file that is not written; the message says why and what to do."""
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import FacebenchError
+
 Arguments = tuple[Any, ...]
 
 _LATIN = ("latin1", "latin-1")
@@ -24,7 +26,7 @@ _ESCAPE = re.compile(rb"\\(?:x[0-9a-fA-F]{2}|[\\'\"nrt])")
 _NUMBERS = ("b1", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
 
-class Unfit(ValueError):
+class Unfit(FacebenchError, ValueError):
     """A value that a verification set has no use for; says what was expected."""
 
     def __init__(self, got: str, expected: str) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from ... import FacebenchError
 from ..recognition.embedder import embed
 
 PEOPLE, EACH = 500, 4
@@ -20,7 +21,7 @@ ALIKE = 0.9999
 """Length of the codes' mean, 0..1, above which they are one: untrained networks come up to 0.99."""
 
 
-class CodesError(ValueError):
+class CodesError(FacebenchError, ValueError):
     """Faces of which no codes can be made; the message says what, expected, got and what to do."""
 
 

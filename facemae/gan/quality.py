@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ... import FacebenchError
 from ..recognition.embedder import embed
 from .codes import EACH, Seen
 from .measures import FAR, Variety, accept_threshold, accepted, frechet, variety
@@ -27,7 +28,7 @@ _GRID = (10, 8)
 """People and faces of each in the picture."""
 
 
-class Collapse(RuntimeError):
+class Collapse(FacebenchError, RuntimeError):
     """A generator whose faces are all alike; the message says how much, and what to do."""
 
 

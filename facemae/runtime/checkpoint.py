@@ -16,11 +16,13 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from ... import FacebenchError
+
 MAX_BYTES = 2 * 2**30
 """No network here comes near 2 GiB (iresnet100 has 0.26 GiB); more is a mistake or an attack."""
 
 
-class WeightsError(ValueError):
+class WeightsError(FacebenchError, ValueError):
     """A file of weights that cannot be used; the message says what, where, expected, got and what to do."""
 
 

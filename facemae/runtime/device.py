@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ... import FacebenchError
+
 if TYPE_CHECKING:
     import torch
 
 
-class DeviceError(ValueError):
+class DeviceError(FacebenchError, ValueError):
     """A device that is not there; the message says what to ask for."""
 
 

@@ -9,12 +9,14 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from ... import FacebenchError
+
 Network = TypeVar("Network", bound=nn.Module)
 VARIABLE = "FACEBENCH_PRECISION"
 """Environment variable: `auto` (or nothing) for the fastest training, `float32` for that of any processor."""
 
 
-class PrecisionError(ValueError):
+class PrecisionError(FacebenchError, ValueError):
     """The environment asks for an arithmetic that there is not."""
 
 

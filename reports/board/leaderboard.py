@@ -15,11 +15,11 @@ from ..result.thirdparty import ThirdPartyAttack
 from ..result.versions import earlier_metrics, newest_metrics
 from .floor import NO_UTILITY, no_utility
 from .labels import label
-from .marks import BOUNDS, IGNORANT, NO_SOURCES, SEARCHES, attackers, lacking, marks, newest, reasons
+from .marks import BOUNDS, NO_SOURCES, attackers, lacking, marks, newest, reasons, searching
 from .rows import Cell, Group, Row
 from .unmatched import UNMATCHED, unmatched
 
-__all__ = ["BOUNDS", "IGNORANT", "NO_SOURCES", "SIDES", "Board", "Cell", "Group", "Row", "board"]
+__all__ = ["BOUNDS", "NO_SOURCES", "SIDES", "Board", "Cell", "Group", "Row", "board"]
 
 SIDES = ("utility", "privacy", "cost")
 """The order of columns."""
@@ -53,7 +53,8 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     for record in records:
         by_method[json.dumps([record.method, record.method_spec], sort_keys=True)].append(record)
     found = {(s.on, s.measure.name): (s.on, s.measure) for r in records for s in r.scores if s.measure.headline}
-    columns = sorted(found.values(), key=_order)  # stable: else in the records' order
+    searches = searching(records)
+    columns = sorted(found.values(), key=lambda column: _order(*column, searches))  # stable: else as in the records
     # a set on which no row has a number (too few pairs, say) is nobody's fault, and takes nobody's mean away
     alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
     made_by = newest(records), newest_metrics(records)
@@ -79,10 +80,9 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
     return Group(dataset, recipe, recipe_hash, data_hash, judge, tuple(columns), rows, arithmetic)
 
 
-def _order(column: tuple[str, Measure]) -> tuple[int, int]:
-    """Sides one after the other, and the suite's searches as it lists them."""
-    on, measure = column
-    return SIDES.index(measure.side), SEARCHES.index(on) if on in SEARCHES else len(SEARCHES)
+def _order(on: str, measure: Measure, searches: Sequence[str]) -> tuple[int, int]:
+    """Sides one after the other, and searches by who knows how much."""
+    return SIDES.index(measure.side), searches.index(on) if on in searches else len(searches)
 
 
 def _row(

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
+from ..result.attack_traits import traits
 from ..result.record import KNOWLEDGE, NOT_MEASURED, Measure, RunRecord
 from ..result.thirdparty import ThirdPartyAttack
 
-IGNORANT = frozenset(
-    {"ignorant", "other_image", "ensemble", "replay", "linkage", "membership", "memorisation", "consistency"}
-)
-"""Attackers who learn nothing from the method; a row with these alone is no guarantee, and is marked."""
-SEARCHES = ("ignorant", "other_image", "ensemble", "replay", "alignment", "parrot", "distillation", "restore")
-"""The suite's attackers who look for the person behind a private face: leakage is the worst of those who were run."""
 OTHER_PHOTO = "leak@1 other photo"
 """The measure of an attacker who learns, searching without the photo that was made private."""
 FUSED = "leak@1 fused"
@@ -33,10 +28,16 @@ def attackers(records: Sequence[RunRecord]) -> tuple[str, ...]:
 
 
 def unasked(records: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Attackers of the suite who were not run on any private set that was made from originals."""
+    """Attackers who could have searched, and were not run on any private set that was made from originals."""
     sourced = [record for record in records if record.sourced]
     met = {name for record in sourced for name in (*record.attackers, *record.inapplicable)}
-    return tuple(name for name in SEARCHES if sourced and name not in met)
+    return tuple(name for name in searching(sourced) if name not in met)
+
+
+def searching(records: Sequence[RunRecord]) -> list[str]:
+    """Attackers who look for the person behind a private face, the weakest first."""
+    known = {name: one for record in records for name, one in traits(record).items() if one.searches}
+    return sorted(known, key=lambda name: (known[name].strength, known[name].place, name))
 
 
 def strongest(records: Sequence[RunRecord]) -> str:
@@ -60,14 +61,17 @@ def marks(
     records: Sequence[RunRecord], foreign: Sequence[ThirdPartyAttack], *, unreliable: bool, incomplete: bool
 ) -> tuple[str, ...]:
     """What a reader has to be told of a row, in a word or two each."""
-    method, own = records[0].method, set(attackers(records))
+    method, known = records[0].method, [traits(record) for record in records]
+    own = [known[n].get(name) for n, record in enumerate(records) for name in record.attackers]
     told = {
         BOUNDS.get(method, ""): method in BOUNDS,
         "unreliable": unreliable,
         "incomplete": incomplete,
         THIRD_PARTY: bool(foreign),
         NO_SOURCES: not all(record.sourced for record in records),
-        "ignorant-only": bool(own) and own <= IGNORANT and not any(a.knows_method for a in foreign),
+        "ignorant-only": bool(own)
+        and not any(one.adaptive for one in own if one)
+        and not any(a.knows_method for a in foreign),
         "one seed": len(records) == 1,
         STILL_LEARNING: any(record.learning and record.learning.still for record in records),
         "images skipped": any(sum(record.skipped.values()) for record in records),

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..result.attack_traits import traits
 from ..result.record import Measure, RunRecord, Score
 from ..result.thirdparty import ThirdPartyAttack
 from .marks import BY_PERSON, FUSED, OTHER_PHOTO
@@ -23,8 +24,8 @@ CONDITIONS = {
     FUSED: "by people, all private faces of one taken together",
 }
 """Measures, and what is said of them."""
-_IGNORANT = ("leak@1", "other_image")
-"""The measure and the attack of one who has other photos and does not know the method."""
+_HEADLINE = "leak@1"
+"""What is measured of an attacker who has other photos alone, under that condition from the start."""
 
 
 class Worst(NamedTuple):
@@ -46,13 +47,15 @@ def worst(records: Sequence[RunRecord], name: str, foreign: Sequence[ThirdPartyA
 
     Args:
         records: of one method with its parameters, one a seed.
-        name: one of `CONDITIONS`; beside attackers who learn, `other_image` searches without the photo, too.
+        name: one of `CONDITIONS`; of attackers who never have the photo (`AttackTraits.without_photo`) the headline is
+            what is asked.
         foreign: third parties' attacks on these records.
     """
     found: dict[str, list[Score]] = defaultdict(list)
     for record in records:
+        without = {on for on, one in traits(record).items() if one.without_photo} if name == OTHER_PHOTO else set()
         for score in record.scores:
-            beside = name == OTHER_PHOTO and (score.measure.name, score.on) == _IGNORANT
+            beside = score.measure.name == _HEADLINE and score.on in without
             if (score.measure.name == name or beside) and score.value is not None:
                 found[score.on].append(score)
     for attack in foreign:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from ... import FacebenchError
 from .harmless import one_line
 
 LARGEST = 32 << 20
@@ -22,7 +23,7 @@ LARGEST = 32 << 20
 M = TypeVar("M", bound=BaseModel)
 
 
-class RecordError(ValueError):
+class RecordError(FacebenchError, ValueError):
     """A record that cannot be read or written; the message says which file and why."""
 
 

@@ -70,6 +70,28 @@ class Learning(Closed):
     """Whether that is much, and the fall clear of the noise between steps."""
 
 
+class AttackTraits(Closed):
+    """What an attack says of itself, so that no reader of a record has to know it by its name."""
+
+    adaptive: bool = False
+    """Whether the attacker knows the method and learns from what it makes of other people."""
+    applies: bool = False
+    """Whether the attacker applies the method to the very originals, and learns nothing."""
+    searches: bool = False
+    """Whether it looks for the person behind a private face; the worst leakage is that of those who were run."""
+    without_photo: bool = False
+    """Whether the photo that was made private is left out of what is searched."""
+    reference: bool = False
+    """Whether attackers who know the method must find at least as much as this one."""
+    place: Annotated[int, Field(ge=-(10**6), le=10**6)] = 1000
+    """Where it stands among others; the lowest first."""
+
+    @property
+    def strength(self) -> int:
+        """How much the attacker holds, as an index of `record.KNOWLEDGE`."""
+        return 2 if self.adaptive else 1 if self.applies else 0
+
+
 class Released(Closed):
     """The private set as the recognizer was trained on it."""
 

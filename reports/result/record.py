@@ -12,13 +12,13 @@ from pydantic import Field, FiniteFloat
 from .digest import content_digest
 from .files import RecordError, read_object, replace, validated
 from .loose import Configured, Judged
-from .parts import Check, Closed, Count, Learning, Link, Released, Role, StageTrace, Unreliable
+from .parts import AttackTraits, Check, Closed, Count, Learning, Link, Released, Role, StageTrace, Unreliable
 
 LAYOUT: Literal[2] = 2
 
-__all__ = ["LAYOUT", "Check", "Closed", "Count", "Curve", "GroupScore", "GroupTable", "Groups", "Interval", "Learning",
-           "Link", "Measure", "RecordError", "Released", "Role", "RunRecord", "Score", "StageTrace", "Unreliable",
-           "plain", "read", "sealed", "write"]  # fmt: skip
+__all__ = ["LAYOUT", "AttackTraits", "Check", "Closed", "Count", "Curve", "GroupScore", "GroupTable", "Groups",
+           "Interval", "Learning", "Link", "Measure", "RecordError", "Released", "Role", "RunRecord", "Score",
+           "StageTrace", "Unreliable", "plain", "read", "sealed", "write"]  # fmt: skip
 
 
 KNOWLEDGE = (
@@ -155,6 +155,9 @@ class RunRecord(Closed):
     """Of the attacks that were run: raised when equal parameters find other people. Older records have none."""
     knows: dict[str, str] = Field(default={}, exclude_if=lambda knows: not knows)
     """By attack that was run, what the attacker holds: one of `KNOWLEDGE`, or a plug-in's own words."""
+    known_attacks: dict[str, AttackTraits] = Field(default={}, exclude_if=lambda known: not known)
+    """By name, every attack of the suite and of this run as it describes itself: those in neither `attackers` nor
+    `not_run` were not asked for. Older records have none; read it with `attack_traits.traits`."""
     metric_versions: dict[str, Count] = Field(default={}, exclude_if=lambda versions: not versions)
     """Of the metrics: raised when equal scores give another number. Older records have none: their metrics are of
     version 1."""

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+from ... import FacebenchError
 from .schema_version import Found, installed, look
 
 EXAMPLE = "sqlite:///mlflow.db"
@@ -14,7 +15,7 @@ SERVERS = ("http", "https", "postgresql", "mysql", "mssql", "databricks")
 """Contacted only when a record is mirrored."""
 
 
-class TrackingError(RuntimeError):
+class TrackingError(FacebenchError, RuntimeError):
     """A record that cannot be mirrored; the message says why and what to do. The record itself is not concerned."""
 
 

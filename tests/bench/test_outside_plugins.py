@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
+
+from outside import bench, package
 
 METHOD = """
     from facebench.methods.base import Method
@@ -45,31 +43,21 @@ metrics: [accuracy, {use: agreement, at: 0.25}]
 
 
 def test_a_method_and_a_metric_of_another_package(tmp_path: Path) -> None:
-    (tmp_path / "fb_negative.py").write_text(textwrap.dedent(METHOD))
-    (tmp_path / "fb_agreement.py").write_text(textwrap.dedent(METRIC))
-    info = tmp_path / "fb_outside-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fb-outside\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[facebench.methods]\nnegative = fb_negative:Negative\n"
-        "[facebench.metrics]\nagreement = fb_agreement:Agreement\n"
-    )
+    entries = {"methods.negative": "fb_negative:Negative", "metrics.agreement": "fb_agreement:Agreement"}
+    package(tmp_path, "fb-outside", entries, fb_negative=METHOD, fb_agreement=METRIC)
     (tmp_path / "tiny.yaml").write_text(RECIPE)
 
-    def bench(*args: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "facebench.bench", *args], cwd=tmp_path, capture_output=True, text=True,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False,
-        )  # fmt: skip
+    def run(*args: str) -> str:
+        done = bench(tmp_path, *args)
         assert done.returncode in (0, 1), done.stderr
         return done.stdout
 
-    found = json.loads(bench("list", "--format", "json"))
+    found = json.loads(run("list", "--format", "json"))
     assert found["methods"]["negative"] == "The photographic negative. Source: this test."
     assert "agreement" in found["metrics"]
-    shown = bench("run", "--method", "negative", "--recipe", "tiny.yaml", "--tracking-uri", "none", "-q")
+    shown = run("run", "--method", "negative", "--recipe", "tiny.yaml", "--tracking-uri", "none", "-q")
     assert "negative on synthetic" in shown
     assert "agreement" in shown
-    board = bench("report")
+    board = run("report")
     assert "negative" in board
     assert "agreement" in board

@@ -18,6 +18,7 @@ from facebench.bench.attacks.base import AttackError, Embeddings, NotApplicableE
 from facebench.bench.attacks.ignorant import Ignorant
 from facebench.bench.cli.main import main
 from facebench.bench.experiment.sanity import adaptive_bounds, interval_of_chance
+from facebench.bench.plan.attacks import known
 from facebench.bench.plan.roles import Shares, members, split
 from facebench.datasets.base import Faces
 from facebench.datasets.bin import write as write_bin
@@ -149,10 +150,10 @@ def test_an_attacker_who_knows_more_and_finds_less_is_broken(
         results.Score(measure=measure(name), on=on, value=value, n=1000, intervals=(wilson(round(1000 * value), 1000),))
         for on, name, value in ((against, "leak@1", ignorant), ("alignment", asked, aligned))
     ]
-    (check,) = adaptive_bounds(method, given, ["alignment"])
+    (check,) = adaptive_bounds(method, given, known({}))
     assert check.passed is passed
     assert (check.name, check.guards) == (f"alignment against {against}", "privacy")
-    assert adaptive_bounds(method, given[1:], ["alignment"]) == []
+    assert adaptive_bounds(method, given[1:], known({})) == []
 
 
 RECIPE = """

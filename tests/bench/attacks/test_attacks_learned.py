@@ -212,11 +212,11 @@ def test_noise_that_resembles_somebody_is_not_called_broken(tmp_path: Path) -> N
     given = evidence(Noise())
     grey = given.private.vectors[:1].repeat(160, axis=0)  # all alike, and all most like one original
     told = scores(Ignorant(), replace(given, private=given.private._replace(vectors=grey)), tmp_path)
-    (check,) = bounds("noise", [told["leak@1"]])
+    (check,) = bounds("noise", [told["leak@1"]], {})
     assert told["leak@1"].value == pytest.approx(4 / 160)
     assert check.passed
     found = told["leak@1"].model_copy(update={"value": 0.2, "intervals": ()})
-    assert not bounds("noise", [found])[0].passed
+    assert not bounds("noise", [found], {})[0].passed
 
 
 def test_what_was_kept_and_damaged_is_told(tmp_path: Path) -> None:

@@ -10,9 +10,12 @@ from facebench.bench.experiment.sanity import (
     interval_of_chance,
     judge_on_clear_pairs,
 )
+from facebench.bench.plan.attacks import known
 from facebench.reports.board.marks import OTHER_PHOTO
 from facebench.reports.result.record import Interval, Measure, Score
 from scipy.stats import binom
+
+KNOWN = known({})
 
 
 @pytest.mark.parametrize(("chance", "n"), [(0.5, 600), (0.004, 2400), (0.01, 100), (0.5, 6000), (0.0001, 50)])
@@ -31,28 +34,28 @@ def _score(name: str, value: float, *, n: int = 1000, chance: float = 0.01, on: 
 
 @pytest.mark.parametrize(("value", "passed"), [(1.0, True), (0.9995, True), (0.99, False)])
 def test_originals_must_be_found(value: float, passed: bool) -> None:
-    (check,) = bounds("original", [_score("leak@1 image", value)])
+    (check,) = bounds("original", [_score("leak@1 image", value)], KNOWN)
     assert check.passed is passed
 
 
 @pytest.mark.parametrize(("value", "passed"), [(0.01, True), (0.018, True), (0.03, False), (0.0, False)])
 def test_noise_must_be_found_by_chance(value: float, passed: bool) -> None:
-    (check,) = bounds("noise", [_score("leak@1", value)])
+    (check,) = bounds("noise", [_score("leak@1", value)], KNOWN)
     assert check.passed is passed
 
 
 def test_noise_that_all_resembles_one_person_is_judged_by_the_interval_over_people() -> None:
     wide = Interval(low=0.0, high=0.06, kind="cluster-bootstrap")
-    (check,) = bounds("noise", [_score("leak@1", 0.03, intervals=(wide,))])
+    (check,) = bounds("noise", [_score("leak@1", 0.03, intervals=(wide,))], KNOWN)
     assert check.passed
 
 
 def test_what_noise_teaches_is_measured_and_has_no_bound() -> None:
-    assert bounds("noise", [_score("accuracy", 0.6, n=600, chance=0.5, on="lfw")]) == []
+    assert bounds("noise", [_score("accuracy", 0.6, n=600, chance=0.5, on="lfw")], KNOWN) == []
 
 
 def test_other_methods_have_no_bounds() -> None:
-    assert bounds("facemae", [_score("leak@1", 0.9)]) == []
+    assert bounds("facemae", [_score("leak@1", 0.9)], KNOWN) == []
 
 
 def test_a_judge_that_recognizes_nobody_fails() -> None:
@@ -69,12 +72,12 @@ def test_who_knows_the_method_finds_no_less_than_who_does_not(
 ) -> None:
     """Of 1,000 independent trials .5 has a sigma of .0158, as .45 has nearly: two of both together are .0447."""
     scores = [_score("leak@1", 0.5, on=against), _score(name, value, on="parrot")]
-    (check,) = adaptive_bounds("masking", scores, ["parrot"])
+    (check,) = adaptive_bounds("masking", scores, KNOWN)
     assert (check.name, check.passed, check.guards) == (f"parrot against {against}", passed, "privacy")
     half = 1.959964 * 0.0158
     bounds_of = [Interval(low=v - half, high=v + half, kind="cluster-bootstrap") for v in (0.5, value)]
     scores = [s.model_copy(update={"intervals": (i,)}) for s, i in zip(scores, bounds_of, strict=True)]
-    assert adaptive_bounds("masking", scores, ["parrot"])[0].passed is passed
+    assert adaptive_bounds("masking", scores, KNOWN)[0].passed is passed
 
 
 @pytest.mark.parametrize(
@@ -90,15 +93,15 @@ def test_who_knows_the_method_finds_no_less_than_who_does_not(
 )
 def test_on_originals_there_is_nothing_to_learn(name: str, against: str, value: float, passed: bool) -> None:
     scores = [_score("leak@1", 0.9, on=against), _score(name, value, on="alignment")]
-    (check,) = adaptive_bounds("original", scores, ["alignment"])
+    (check,) = adaptive_bounds("original", scores, KNOWN)
     assert check.passed is passed
 
 
 def test_attackers_who_were_not_run_or_have_no_number_are_not_held_to_anything() -> None:
     plain = _score("leak@1", 0.5)
-    assert adaptive_bounds("masking", [plain], ["parrot"]) == []
+    assert adaptive_bounds("masking", [plain], KNOWN) == []
     nothing = _score("leak@1", 0.5, on="parrot").model_copy(update={"value": None})
-    assert adaptive_bounds("masking", [plain, nothing], ["parrot"]) == []
+    assert adaptive_bounds("masking", [plain, nothing], KNOWN) == []
 
 
 @pytest.mark.parametrize(("rate", "passed"), [(0.01, True), (0.04, True), (0.05, False)])
