@@ -1,8 +1,8 @@
 """The drawn picture of the folders is the real one: every import in every file is read and compared with it."""
 
 import ast
-import re
 import builtins
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
