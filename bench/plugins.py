@@ -6,12 +6,10 @@ packages declare an entry point in the group named after the folder, such as `fa
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib
 import inspect
-import keyword
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -21,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.types import PathType
 
 from .. import FacebenchError
+from . import plugin_files
 from .store.folder_digest import folder_digest
 from .store.plugin_errors import explained, place
 from .store.store import file_digest
@@ -39,17 +38,40 @@ class UnknownPlugin(FacebenchError, LookupError):
         return str(self.args[0])
 
 
-def names(base: type[BaseModel]) -> dict[str, str]:
-    """Name to first docstring line, or to why the plug-in is not available, sorted by name."""
-    found = {}
-    for name in sorted({*_files(base), *_entries(base)}):
+def names(*kinds: type[BaseModel]) -> dict[str, str]:
+    """Name to first docstring line, or to why the plug-in is not available, sorted by name.
+
+    Args:
+        kinds: contracts of one folder; a plug-in fills one of them.
+    """
+    found = {name: f"(no plug-in: {why})" for base in kinds for name, why in _odd(base).items()}
+    found |= {name: _says(name, kinds) for base in kinds for name in {*_files(base), *_entries(base)}}
+    return dict(sorted(found.items()))
+
+
+def _says(name: str, kinds: Sequence[type[BaseModel]]) -> str:
+    why = ""
+    for base in kinds:
         try:
-            found[name] = (inspect.getdoc(load(base, name)) or "").partition("\n")[0]
+            return (inspect.getdoc(load(base, name)) or "").partition("\n")[0]
         except ImportError as error:
-            found[name] = f"(not available: {error})"
+            return f"(not available: {error})"
+        except UnknownPlugin:
+            continue
         except PluginError as error:
-            found[name] = f"(not usable: {error})"
-    return found
+            why = why or f"(not usable: {error})"
+    return why
+
+
+def provided(base: type[BaseModel], name: str) -> bool:
+    """Whether there is a plug-in of that name and kind, or one that cannot be loaded to see of which kind it is."""
+    if name in _files(base):
+        return True
+    entries = _entries(base).get(name, ())
+    try:
+        return any(inspect.isclass(offered := entry.load()) and issubclass(offered, base) for entry in entries)
+    except Exception:  # whatever it is, `load` tells
+        return True
 
 
 def own(base: type[BaseModel]) -> tuple[str, ...]:
@@ -73,6 +95,8 @@ def load(base: type[T], name: str) -> type[T]:
             f"{_kind(base)} {name!r}: expected one plug-in of that name, got {len(offered)}: {', '.join(offered)}; "
             "uninstall one of the packages or rename its entry point"
         )
+    if not offered and (why := _odd(base).get(name)):
+        raise PluginError(f"{_kind(base)} {name!r}: its file is no plug-in: {why}")
     if not offered:
         known = sorted({*files, *entries})
         near = difflib.get_close_matches(name, known, n=3)
@@ -181,37 +205,14 @@ def _kind(base: type[BaseModel]) -> str:
     return {"FaceSource": "dataset", "PairSource": "verification set"}.get(base.__name__, base.__name__.lower())
 
 
-@cache
 def _files(base: type[BaseModel]) -> dict[str, Path]:
-    """Files of the kind's folder that define a class of it; told by their syntax, so that nothing is imported.
-
-    A class that is also an `ABC` is what some plug-ins have in common, and none itself; it may stand in a folder below.
-    """
-    folder = Path(inspect.getfile(base)).parent
-    classes = {path: _classes(path) for path in folder.rglob("*.py")}
-    family = {base.__name__}
-    while (
-        more := {name for found in classes.values() for name, of in found.items() if of & family and "ABC" in of}
-        - family
-    ):
-        family |= more
-    return {
-        path.stem: path
-        for path, found in classes.items()
-        if path.parent == folder
-        and path.stem.isidentifier()
-        and not keyword.iskeyword(path.stem)
-        and any(of & family and "ABC" not in of for of in found.values())
-    }
+    """Files of the kind's folder that define a class of it; told by their syntax, so that nothing is imported."""
+    return plugin_files.look(Path(inspect.getfile(base)))[base.__name__].plugins
 
 
-def _classes(path: Path) -> dict[str, set[str]]:
-    """The classes that a file defines, and the last part of the name of each of their bases."""
-    return {
-        node.name: {ast.unparse(of).partition("[")[0].rpartition(".")[2] for of in node.bases}
-        for node in ast.parse(path.read_bytes(), str(path)).body
-        if isinstance(node, ast.ClassDef)
-    }
+def _odd(base: type[BaseModel]) -> dict[str, str]:
+    """Files of the kind's folder that are no plug-in of any kind, and why."""
+    return plugin_files.look(Path(inspect.getfile(base)))[base.__name__].odd
 
 
 @cache
@@ -233,5 +234,7 @@ def _only_class(base: type[T], module: Any, name: str) -> type[T]:
     if len(classes) != 1:
         raise PluginError(
             f"{_kind(base)} {name!r}: expected one {base.__name__} in {module.__name__}, got {len(classes)}"
+            f"{': ' if classes else ''}{', '.join(each.__name__ for each in classes)}; a plug-in is the one class of "
+            "its kind in a file, so give each a file of its own; what several have in common is an `ABC`"
         )
     return classes[0]

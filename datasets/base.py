@@ -86,6 +86,14 @@ class FaceSource(BaseModel, ABC):
     def fingerprint(self) -> str:
         """A digest that changes when an image or a label changes, and not when the data is moved."""
 
+    def verification(self) -> dict[str, PairSource]:
+        """The verification sets that come with these faces, by name; asked where the faces are named as a plug-in.
+
+        Raises:
+            DataError: they cannot be described.
+        """
+        return {}
+
     def write_sums(self) -> Path | None:
         """Write a digest of every record beside the data; reading compares with it (see `sums.py`).
 

@@ -37,8 +37,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 class Synthetic(FaceSource):
     """`people` drawn persons with `images` pictures each. Person i of a seed stays the same whatever the size."""
 
-    people: Annotated[int, Field(ge=1, le=10**6)] = 500
-    images: Annotated[int, Field(ge=1, le=10**6)] = 10
+    people: Annotated[int, Field(ge=1, le=10**6)] = 700
+    images: Annotated[int, Field(ge=1, le=10**6)] = 6
     seed: Seed = 0
 
     def open(self) -> SyntheticFaces:
@@ -57,7 +57,7 @@ class SyntheticPairs(PairSource):
     """
 
     kind: Literal["lfw", "cfp_fp", "agedb_30"] = "lfw"
-    pairs: Annotated[int, Field(ge=20, le=10**6, multiple_of=2)] = 600
+    pairs: Annotated[int, Field(ge=20, le=10**6, multiple_of=2)] = 400
     seed: Seed = 0
 
     def open(self) -> Pairs:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ...datasets.base import FaceSource, PairSource
     from ...datasets.catalog.check import Report
     from ...datasets.catalog.check_pairs import PairReport
+    from ..plan.dataset import Entry
+    from ..plan.plan import Plan
     from .arguments import Commands
 
 SHOWN = 5
@@ -45,6 +47,10 @@ def add(commands: Commands) -> None:
     change.add_argument("--to", choices=("recordio", "folder"), required=True)
     change.set_defaults(do=convert)
     for action in (check, change):
+        action.add_argument(
+            "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+            help="parameters of a plug-in: dataset.root=DIR",
+        )  # fmt: skip
         arguments.data_root(action)
         arguments.quiet(action)
 
@@ -96,11 +102,13 @@ def convert(args: argparse.Namespace) -> int:
     Raises:
         DataError: it cannot be read, or the place is taken.
     """
-    from ...datasets.catalog import cards
     from ...datasets.catalog.convert import to_folder, to_recordio
+    from ..plan.dataset import find
+    from ..plan.plan import plan
     from ..terminal.progress import Display
 
-    faces = cards.resolve(args.dataset, args.data).source.open()
+    entry = plan(dataset=args.dataset, settings=args.set)
+    faces = find(entry.dataset, args.data, synthetic=entry.synthetic).data.source.open()
     write = {"recordio": to_recordio, "folder": to_folder}[args.to]
     with Display(quiet=args.quiet).stage("convert", "faces") as progress:
         write(faces, args.out, progress=progress)
@@ -117,8 +125,11 @@ def verify(args: argparse.Namespace) -> int:
     Raises:
         DataError: the files cannot be opened at all, or digests are to be written and it is not possible.
     """
-    path = Path(args.dataset).expanduser()
-    found, lines = _pairs_alone(path, args) if path.suffix == ".bin" and not path.is_dir() else _dataset(args)
+    from ..plan.plan import plan
+
+    entry = plan(dataset=args.dataset, settings=args.set)
+    alone = _alone(entry.dataset)
+    found, lines = _pairs_alone(*alone, args) if alone else _dataset(entry, args)
     if args.format == "json":
         show(json.dumps(found, indent=1) + "\n")
     else:
@@ -128,30 +139,44 @@ def verify(args: argparse.Namespace) -> int:
     return int(not found["sound"])
 
 
-def _pairs_alone(path: Path, args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
-    """What is found in one `.bin` file, for programs and as lines."""
+def _alone(entry: Entry) -> tuple[str, PairSource] | None:
+    """A verification set that is to be checked without any faces: a `.bin` file, or a plug-in of that kind."""
+    from ...datasets.base import PairSource
+    from ...datasets.catalog import cards
+    from ..plan.dataset import called
+    from ..plugins import build, provided
+
+    path = Path(name := called(entry)).expanduser()
+    if isinstance(entry, str) and path.suffix == ".bin" and not path.is_dir():
+        return path.stem, build(PairSource, {"use": "bin", "path": path}, where="dataset")
+    if name in cards.names() or (isinstance(entry, str) and path.exists()) or not provided(PairSource, name):
+        return None
+    return name, build(PairSource, entry, where="dataset")
+
+
+def _pairs_alone(name: str, pairs: PairSource, args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """What is found in one verification set, for programs and as lines."""
     from ...datasets.base import DataError
-    from ...datasets.bin import Bin
     from ...datasets.catalog.check_pairs import check_pairs
     from ..terminal.progress import Display
 
-    with Display(quiet=args.quiet or args.format == "json").stage(path.stem, "images") as progress:
-        found = check_pairs(path.stem, Bin(path=path), progress=progress)
+    with Display(quiet=args.quiet or args.format == "json").stage(name, "images") as progress:
+        found = check_pairs(name, pairs, progress=progress)
     if found.unreadable:
         raise DataError(found.unreadable)
-    written = _sums([Bin(path=path)], found.usable) if args.write_sums else []
+    written = _sums([pairs], found.usable) if args.write_sums else []
     return {"pairs": [asdict(found)], "sums": written, "sound": found.usable}, _pairs_told(found)
 
 
-def _dataset(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def _dataset(entry: Plan, args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     """What is found in a dataset and its verification sets, for programs and as lines."""
-    from ...datasets.catalog import cards
     from ...datasets.catalog.check import check
     from ...datasets.catalog.check_pairs import check_pairs
+    from ..plan.dataset import find
     from ..terminal.progress import Display
 
     display = Display(quiet=args.quiet or args.format == "json")
-    data = cards.resolve(args.dataset, args.data)
+    data = find(entry.dataset, args.data, synthetic=entry.synthetic).data
     counts = (data.card.identities, data.card.images) if data.card else (None, None)
     with display.stage("verify", "faces") as progress:
         seen = check(data.source.open(), card_identities=counts[0], card_images=counts[1], progress=progress)

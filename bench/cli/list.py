@@ -50,7 +50,7 @@ def _members(kind: str) -> dict[str, str]:
         "metrics": (Metric,),
         "datasets": (FaceSource, PairSource),
     }
-    return {name: says for contract in contracts[kind] for name, says in names(contract).items()}
+    return names(*contracts[kind])
 
 
 def _tables(found: dict[str, dict[str, str]]) -> str:

@@ -20,14 +20,15 @@ def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = commands.add_parser("privatize", help="make a dataset private, to share it", description=_ABOUT)
     command.usage = "bench privatize IN OUT [options]"  # behind --set, which takes several, they would be settings
-    command.add_argument("dataset", metavar="IN", help="a card's name, a pack, or a folder of people")
+    command.add_argument("dataset", metavar="IN", help="a card's name, a pack, a folder of people, or a plug-in")
     command.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
     command.add_argument("--method", metavar="NAME", help="not needed where --fitted tells it")
     command.add_argument(
         "--fitted", metavar="STAGE|FILE", help="what a method learned: a folder of `bench run`, its key, or one file"
     )
     command.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="parameters: method.ratio=0.5"
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="parameters: method.ratio=0.5, dataset.root=DIR",
     )
     command.add_argument("--to", choices=("recordio", "folder"), default="recordio", help="layout (recordio)")
     command.add_argument("--encoding", choices=("png", "jpeg"), default="png", help="of the images (png)")

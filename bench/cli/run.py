@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser("run", help="make a dataset private and measure it", description=_ABOUT)
     command.add_argument("--method", nargs="+", metavar="NAME", help="one or more (facemae)")
     command.add_argument(
-        "--dataset", metavar="NAME|PATH", help="a card's name, a pack, or a folder of people (synthetic)"
+        "--dataset", metavar="NAME|PATH", help="a card's name, a pack, a folder of people, or a plug-in (synthetic)"
     )
     command.add_argument("--recipe", metavar="NAME|FILE", help="quick, standard, paper, or a YAML file (quick)")
     command.add_argument("--seed", nargs="+", type=int, metavar="N", help="one or more (0)")
@@ -113,6 +113,7 @@ def _run_all(
     say: Callable[[str], None],
 ) -> int:  # fmt: skip
     from ..experiment.run import run
+    from ..plan.dataset import called
     from .summary import board, summary
 
     outcomes = []
@@ -120,7 +121,7 @@ def _run_all(
         planned = pipeline.context.plan
         if len(runs) > 1:
             method = planned.method_entry()["use"]
-            display.note(f"run {number + 1} of {len(runs)}: {method} on {planned.dataset}, seed {planned.seed}")
+            display.note(f"run {number + 1} of {len(runs)}: {method} on {called(planned.dataset)}, seed {planned.seed}")
         make = partial(run, pipeline, display=display, call_others=partial(call, number))
         outcome = _watched(make, store) if args.system_metrics else make()
         outcomes.append(outcome)

@@ -40,7 +40,8 @@ def without_paths(plan: Plan) -> dict[str, Any]:
         return value
 
     shown: dict[str, Any] = shorten(plan.model_dump())
-    shown["dataset"] = Path(plan.dataset).name
+    if isinstance(plan.dataset, str):
+        shown["dataset"] = Path(plan.dataset).name
     for told_elsewhere in ("methods", "groups"):  # what of them was used: in method_spec, in groups with its digest
         del shown[told_elsewhere]
     plain: dict[str, Any] = results.plain(shown)

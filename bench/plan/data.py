@@ -7,22 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.base import DataError, Faces, FaceSource, PairSource
-from ...datasets.catalog import cards
 from ...reports.result import record as results
 from ..store.store import Store, digest
 from ..subgroups.assignment import Groupings, groupings
+from .dataset import called, find
 from .overlap import Shared, shared, told
 from .plan import Plan
 from .roles import ROLES, Role, members, role_digest, split
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -89,11 +85,13 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         SplitError: it has too few people.
         GroupError: a table of groups cannot be used.
     """
-    found = cards.resolve(plan.dataset, root, synthetic=plan.synthetic)
+    named = find(plan.dataset, root, synthetic=plan.synthetic, verification=plan.verification)
+    found = named.data
     if not found.pairs:
         raise DataError(
-            f"dataset {plan.dataset}: expected at least one verification set (lfw.bin, cfp_fp.bin, agedb_30.bin) "
-            f"beside the faces in {found.root}, got none; put one there"
+            f"dataset {called(plan.dataset)}: expected at least one verification set (lfw.bin, cfp_fp.bin, "
+            f"agedb_30.bin) beside the faces{f' in {found.root}' if found.root else ''}, got none; put one "
+            "there, or name a plug-in: --set 'verification.NAME={use: FORMAT, ...}'"
         )
     faces = found.source.open()
     labels = faces.labels
@@ -110,7 +108,7 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
     met = shared(plan.people_of, found.pairs, found.source, faces.names, roles["P"].tolist())
     synthetic = bool(found.card and found.card.layout == "synthetic")
     return Data(
-        name=found.card.name if found.card else Path(plan.dataset).resolve().name,
+        name=named.name,
         faces=faces,
         fingerprint=_fingerprint(found.source, store),
         pairs=dict(found.pairs),

@@ -19,6 +19,7 @@ from ..recognition.judge import Judge
 from ..recognition.recognizer import Recognizer
 from ..subgroups.assignment import Tables
 from . import attacks
+from .dataset import SET_NAME
 from .roles import Shares
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -34,8 +35,10 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dataset: str = "synthetic"
-    """A card's name, or a path to a pack or a folder of identities."""
+    dataset: Entry = "synthetic"
+    """A card's name, a path to a pack or a folder of identities, or a plug-in and its parameters."""
+    verification: dict[Annotated[str, Field(pattern=SET_NAME)], Entry] = {}
+    """Further verification sets: plug-ins by the name that the set gets."""
     method: Entry = "facemae"
     seed: Annotated[int, Field(ge=0, lt=1 << 22)] = 0
     """Of roles, training, release and attacks."""
@@ -170,8 +173,9 @@ def _setting(setting: str, merged: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"--set {key}: the value is not valid YAML: {error}") from error
     for part in reversed(path[1:]):
         value = {part: value}
-    if path[0] == "method" and isinstance(value, dict) and isinstance(merged.get("method", "facemae"), str):
-        value = {"use": merged.get("method", "facemae"), **value}
+    if path[0] in ("method", "dataset") and isinstance(value, dict):
+        named = merged.get(path[0], Plan.model_fields[path[0]].default)
+        value = {"use": named, **value} if isinstance(named, str) else value
     return {path[0]: value}
 
 

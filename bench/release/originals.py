@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.base import DataError, Faces, FaceSource
-from ...datasets.catalog import cards
+from ..plan import dataset as dataset_of
 from ..terminal.progress import Display
 
 _SHOWN = 5
@@ -65,17 +65,19 @@ class Originals:
         return order
 
 
-def find(dataset: str, root: Path, synthetic: Mapping[str, Any]) -> Originals:
+def find(dataset: dataset_of.Entry, root: Path, synthetic: Mapping[str, Any]) -> Originals:
     """Open a dataset.
 
     Args:
-        dataset: a card's name, a pack, or a folder of people.
+        dataset: a card's name, a pack, a folder of people, or a plug-in and its parameters.
         root: the folder in which cards look for their data.
         synthetic: parameters of the synthetic faces, where they are the dataset.
 
     Raises:
         DataError: it is missing, empty or damaged.
     """
-    found = cards.resolve(dataset, root, synthetic=synthetic)
+    found = dataset_of.find(dataset, root, synthetic=synthetic).data
     terms = found.card.terms if found.card else None
-    return Originals(dataset, found.source, found.source.open(), found.source.fingerprint(), found.root, terms)
+    return Originals(
+        dataset_of.called(dataset), found.source, found.source.open(), found.source.fingerprint(), found.root, terms
+    )

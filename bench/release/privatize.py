@@ -40,12 +40,12 @@ def privatize(args: argparse.Namespace) -> str:
     display = Display(quiet=args.quiet)
     part = Slice.parse(args.shards)
     _refuse_bad_options(args)
-    entry = plan(method=args.method, settings=args.set)
+    entry = plan(method=args.method, dataset=args.dataset, settings=args.set)
     given = {} if isinstance(entry.method, str) else {key: entry.method[key] for key in entry.method if key != "use"}
     chosen = choose(args.method, given, args.fitted, args.store)
     record = _record(args.record, chosen) if args.record else None
     place = Workplace(args.out, part, links=not args.no_links)
-    originals = find(args.dataset, args.data, entry.synthetic)
+    originals = find(entry.dataset, args.data, entry.synthetic)
     place.refuse_others(originals.root)
     with place.clear_errors():
         bad = place.scanned(originals.fingerprint)
@@ -117,8 +117,8 @@ def _refuse_bad_options(args: argparse.Namespace) -> None:
             "secret key of its own, drawn from the operating system; leave --seed out, or name a key's file with --key"
         )
     for setting in args.set:
-        if not setting.startswith(("method.", "synthetic.")):
-            raise DeployError(f"--set {setting}: expected method.PARAMETER=VALUE (or synthetic.PARAMETER=VALUE)")
+        if not setting.startswith(("method.", "dataset.", "synthetic.")):
+            raise DeployError(f"--set {setting}: expected method.PARAMETER=VALUE or dataset.PARAMETER=VALUE")
 
 
 def _record(path: Path, chosen: Chosen) -> results.RunRecord:

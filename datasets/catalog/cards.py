@@ -7,11 +7,12 @@ terms. Nothing is ever downloaded.
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parent.parent / "cards"
 PACK = ("train.rec", "property")
 """Without these a pack cannot be read; `train.idx` is made up where it is missing."""
 
+Source = TypeVar("Source", FaceSource, PairSource)
 Layout = Literal["recordio", "folder", "synthetic"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 
@@ -98,15 +100,19 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
-def load(name: str) -> Card:
+def load(name: str, *, others: Sequence[str] = ()) -> Card:
     """Read a card.
+
+    Args:
+        name: of the card.
+        others: names that would have been understood as well, to be offered where they are near.
 
     Raises:
         DataError: there is none of that name; the message offers near ones.
     """
     known = names()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
+        near = difflib.get_close_matches(name, [*known, *others], n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
         raise DataError(
             f"no dataset named {name!r}, and no such path. {hint} Or give the path of a pack (train.rec, property) or "
@@ -125,13 +131,16 @@ def load(name: str) -> Card:
     return card
 
 
-def resolve(dataset: str, data_root: Path, *, synthetic: Mapping[str, Any] | None = None) -> Resolved:
+def resolve(
+    dataset: str, data_root: Path, *, synthetic: Mapping[str, Any] | None = None, others: Sequence[str] = ()
+) -> Resolved:
     """Find a dataset's files.
 
     Args:
         dataset: a card's name; or the path of a pack or of a folder of identities, with `*.bin` beside the faces.
         data_root: the folder in which cards look for their data.
         synthetic: for the card `synthetic`: people, images (a person), seed; pairs (of each verification set).
+        others: names that the caller knows beside cards, for the message where there is neither.
 
     Raises:
         MissingData: the card is known and its data is not there, or not all of it.
@@ -148,7 +157,7 @@ def resolve(dataset: str, data_root: Path, *, synthetic: Mapping[str, Any] | Non
         root = root.parent
     lack = _lack(root)
     if lack == _NOTHING and len(Path(dataset).parts) == 1:
-        load(dataset)  # raises, with near names
+        load(dataset, others=others)  # raises, with near names
     if lack:
         raise DataError(
             f"{root}: {lack}. Expected a pack (train.rec, property) or a folder with one folder an identity. Check the "
@@ -193,11 +202,6 @@ def _has_folders(root: Path) -> bool:
 
 
 def _found(card: Card | None, root: Path) -> Resolved:
-    from ..bin import Bin
-    from ..folder import Folder
-    from ..pairs import PairsTxt
-    from ..recordio import RecordIO
-
     packed = (root / PACK[0]).is_file()
     pairs: dict[str, PairSource] = {}
     absent = {}
@@ -208,7 +212,8 @@ def _found(card: Card | None, root: Path) -> Resolved:
         if not path.is_file():
             absent[name] = path
         else:
-            pairs[name] = Bin(path=path) if known.use == "bin" else PairsTxt(root=root, path=path)
+            places = {"path": path} if known.use == "bin" else {"root": root, "path": path}
+            pairs[name] = _format(PairSource, known.use).model_validate(places)
     taken = {known.file for known in card.verification.values()} if card else set()
     for number, path in enumerate(sorted(root.glob("*.bin"))):
         if path.name in taken:
@@ -218,20 +223,18 @@ def _found(card: Card | None, root: Path) -> Resolved:
                 f"{root}: file {number} of those named *.bin (from 0, in the order of their names): its name cannot be "
                 "that of a verification set. Expected letters, digits, _ . - and a name of its own; rename the file."
             )
-        pairs[path.stem] = Bin(path=path)
-    source: FaceSource = RecordIO(root=root) if packed else Folder(root=root)
+        pairs[path.stem] = _format(PairSource, "bin").model_validate({"path": path})
+    source = _format(FaceSource, "recordio" if packed else "folder").model_validate({"root": root})
     return Resolved(card, source, pairs, root, absent)
 
 
 def _synthetic(card: Card, parameters: dict[str, Any]) -> Resolved:
-    from ..synthetic import Synthetic, SyntheticPairs
-
     of_pairs = {key: parameters[key] for key in ("pairs", "seed") if key in parameters}
     of_faces = {key: value for key, value in parameters.items() if key != "pairs"}
     try:
-        source = Synthetic(**of_faces)
+        source = _format(FaceSource, card.layout).model_validate(of_faces)
         pairs = {
-            name: SyntheticPairs.model_validate({"kind": known.kind, **of_pairs})
+            name: _format(PairSource, known.use).model_validate({"kind": known.kind, **of_pairs})
             for name, known in card.verification.items()
         }
     except ValidationError as error:
@@ -241,3 +244,10 @@ def _synthetic(card: Card, parameters: dict[str, Any]) -> Resolved:
             f"{place}: {first['msg']}, got {str(first['input'])[:40]!r}. Parameters are people, images, seed and pairs."
         ) from error
     return Resolved(card, source, dict(pairs), None)
+
+
+def _format(base: type[Source], name: str) -> type[Source]:
+    """The format that cards call by the name of its file in this folder."""
+    module = importlib.import_module(f"{(__package__ or '').rpartition('.')[0]}.{name}")
+    own = (member for member in vars(module).values() if getattr(member, "__module__", "") == module.__name__)
+    return next(member for member in own if isinstance(member, type) and issubclass(member, base))

@@ -130,7 +130,7 @@ def test_the_fingerprint_tells_descriptions_apart() -> None:
     ]
     prints = [each.fingerprint() for each in descriptions]
     assert len(set(prints)) == len(prints)
-    assert Synthetic().fingerprint() == Synthetic(people=500, images=10, seed=0).fingerprint()
+    assert Synthetic().fingerprint() == Synthetic(people=700, images=6, seed=0).fingerprint()
 
 
 def test_five_thousand_people_differ() -> None:
