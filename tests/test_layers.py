@@ -51,6 +51,8 @@ ROOMS: dict[str, list[set[str]]] = {
 alone. `docs/architecture.md` draws the same picture."""
 INVENTED = {
     ("README.md", "methods/negative.py"),
+    ("CONTRIBUTING.md", "methods/NAME.py"),
+    ("submitting.md", "bench/attacks/NAME.py"),
     *(("architecture.md", f"{kind.replace('.', '/')}/NAME.py") for kind in CONTRACTS),
 }
 """Files of the documents that a reader may write."""
@@ -377,7 +379,9 @@ def test_every_error_of_ours_is_one_that_the_command_line_knows() -> None:
     wrong = []
     for name, file in FILES.items():
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            bases = {ast.unparse(base) for base in node.bases} if isinstance(node, ast.ClassDef) else set()
+            if not isinstance(node, ast.ClassDef):
+                continue
+            bases = {ast.unparse(base) for base in node.bases}
             built_in = any(isinstance(found := getattr(builtins, b, None), type) and issubclass(found, BaseException)
                            for b in bases)  # fmt: skip
             if built_in and not node.name.startswith("_") and not bases & IN_THE_ROOT:

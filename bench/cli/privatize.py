@@ -27,7 +27,11 @@ def add(commands: Commands) -> None:
         "--fitted", metavar="STAGE|FILE", help="what a method learned: a folder of `bench run`, its key, or one file"
     )
     command.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
         help="parameters: method.ratio=0.5, dataset.root=DIR",
     )
     command.add_argument("--to", choices=("recordio", "folder"), default="recordio", help="layout (recordio)")

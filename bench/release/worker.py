@@ -11,6 +11,7 @@ import os
 import pickle
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import FacebenchError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 READY, COUNT, DONE, FAILED = "ready", "count", "done", "failed"
 """The first word of a message to the parent."""
+HOME = str(Path(__file__).resolve().parents[2])
+"""The folder of the package, by which two checkouts are told apart."""
 _OFTEN = 64
 """Faces between two words of how far it is."""
 
@@ -28,15 +31,15 @@ _OFTEN = 64
 def serve(line: Connection) -> None:
     """Make the shards whose numbers come in, until None does.
 
-    Messages to the parent: (READY, None) once it listens, (COUNT, faces done since the last one), (DONE, shard),
-    (FAILED, the error).
+    Messages to the parent: (READY, the checkout it is of) once it listens, (COUNT, faces done since the last one),
+    (DONE, shard), (FAILED, the error).
 
     Args:
         line: gives the task first, then numbers of shards.
     """
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
-        line.send((READY, None))
+        line.send((READY, HOME))
         _work(line, line.recv())
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone, or waits for nothing more

@@ -9,15 +9,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import FacebenchError
 from ...datasets.base import Progress
-from .worker import COUNT, DONE, FAILED, READY, serve
+from .worker import COUNT, DONE, FAILED, HOME, READY, serve
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -114,7 +116,7 @@ class _Worker:
         # The arguments are small, for `start` writes them into a pipe whose other end it holds open itself: where they
         # did not fit and the process died, it would wait without end.
         self.process: SpawnProcess = context.Process(target=serve, args=(end,))
-        with _held_back(signal.SIGINT):  # the process inherits it: Ctrl-C is for this one to answer
+        with _alone(), _held_back(signal.SIGINT):  # the process inherits it: Ctrl-C is for this one to answer
             self.process.start()
         end.close()
         self.ready = False
@@ -220,6 +222,11 @@ class _Crew:
 
     def _take_in(self, worker: _Worker, word: str, what: Any) -> None:
         if word == READY:
+            if what != HOME:
+                raise WorkerLost(
+                    f"worker processes: expected those of the package in {HOME}, got those of {str(what)[:200]}: "
+                    "two are installed; start facebench from another folder, or take one of them out of $PYTHONPATH"
+                )
             worker.tell(self._task)
             worker.ready = True
         elif word == COUNT:
@@ -257,6 +264,23 @@ class _Crew:
             f"{what}: killed from outside, perhaps for want of memory; finished shards are kept: run the same command "
             f"again with fewer --workers than {self._size}"
         )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Around the start of a process: it is told of no folder in which it would find another package of our name."""
+    name, kept = __name__.partition(".")[0], list(sys.path)
+    sys.path[:] = [place for place in kept if not _has_another(Path(place or ".") / name)]
+    try:
+        yield
+    finally:
+        sys.path[:] = kept
+
+
+def _has_another(folder: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return folder.is_dir() and str(folder.resolve()) != HOME
+    return False
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Tries a foreign ONNX file in a process that may be killed: it may loop, ask for all memory, or crash the runtime.
 
-Run as `python -m facebench.facemae.onnx.child FILE THREADS BYTES`, by `onnx_trial` alone. It imports neither torch nor
-anything of the suite, so it starts in a third of a second.
+Run as `python child.py FILE THREADS BYTES`, by `trial.py` alone. It imports neither torch nor anything of the suite,
+so it starts in a third of a second.
 """
 
 from __future__ import annotations

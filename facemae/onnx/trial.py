@@ -36,9 +36,9 @@ def try_apart(path: Path, *, threads: int, limit: float = LIMIT) -> None:
     if not sys.executable:  # Python inside another program: there is no process to be had
         return
     most = MEMORY + 4 * path.stat().st_size
-    module = child.__name__
-    # -P: a file of the current folder shall not take the place of a library
-    command = [sys.executable, "-P", "-m", module, str(path.absolute()), str(threads), str(most)]
+    # -P: a file of the current folder shall not take the place of a library; by its path, since another checkout may be
+    # found first by its name
+    command = [sys.executable, "-P", str(Path(child.__file__).resolve()), str(path.absolute()), str(threads), str(most)]
     quiet = subprocess.DEVNULL
     try:
         code = subprocess.run(  # noqa: S603 - our own module, and a path that is an argument of its own

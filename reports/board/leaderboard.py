@@ -54,7 +54,9 @@ def _group(key: tuple[str, ...], records: Sequence[RunRecord], others: Others) -
         by_method[json.dumps([record.method, record.method_spec], sort_keys=True)].append(record)
     found = {(s.on, s.measure.name): (s.on, s.measure) for r in records for s in r.scores if s.measure.headline}
     searches = searching(records)
-    columns = sorted(found.values(), key=lambda column: _order(*column, searches))  # stable: else as in the records
+    columns = sorted(
+        found.values(), key=lambda column: _order(column[0], column[1], searches)
+    )  # stable: else as in the records
     # a set on which no row has a number (too few pairs, say) is nobody's fault, and takes nobody's mean away
     alive = [(on, m) for on, m in columns if any((s := r.score(m.name, on)) and s.value is not None for r in records)]
     made_by = newest(records), newest_metrics(records)
