@@ -17,7 +17,7 @@ class Place(NamedTuple):
 
     value: float
     bar: tuple[float, float] | None
-    """Ends of its interval, or of one standard deviation over seeds; None where it has neither."""
+    """Ends of its 95 % interval, over seeds where there are several; None where it has none."""
     on: str
     """The set, `mean`, or the attack."""
 
@@ -54,18 +54,15 @@ def leakage(row: Row, key: Key | None = None) -> Place | None:
 
 
 def bar(cells: Sequence[Cell], at: float) -> tuple[float, float] | None:
-    """Ends of the bar of a mean over cells: of intervals of one seed, or of deviations over several.
+    """Ends of the bar of a mean over cells: their 95 % intervals, as the table has them.
 
     Those of several cells are added as of independent errors. A bar of what is at least zero ends at zero.
     """
     reaches = []
     for cell in cells:
-        if cell.interval:
-            reaches.append((cell.mean - cell.interval.low, cell.interval.high - cell.mean))
-        elif cell.sd is not None:
-            reaches.append((cell.sd, cell.sd))
-        else:
+        if (bracket := cell.bracket) is None:
             return None
+        reaches.append((cell.mean - bracket.low, bracket.high - cell.mean))
     if not reaches:
         return None
     down, up = (math.hypot(*(max(0.0, reach) for reach in side)) / len(reaches) for side in zip(*reaches, strict=True))
