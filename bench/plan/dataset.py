@@ -78,7 +78,8 @@ def _find(entry: Entry, root: Path, synthetic: Mapping[str, Any]) -> Found:
             )
         return Found(use, cards.resolve(use, root, synthetic={**synthetic, **parameters}))
     if isinstance(entry, str) and not (_bare(entry) and provided(FaceSource, entry)):
-        return Found(Path(entry).resolve().name, cards.resolve(entry, root, others=_faces()))
+        data = cards.resolve(entry, root, others=_faces())  # first: it refuses a path that cannot be followed
+        return Found(Path(entry).resolve().name, data)
     source = build(FaceSource, entry, where="dataset")
     name = called(entry)
     return Found(name, cards.Resolved(None, source, _own_sets(name, source), None))

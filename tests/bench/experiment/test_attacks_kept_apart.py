@@ -111,7 +111,7 @@ LOCKED = Paired(**{entry.name: Locked() for entry in fields(Paired)})
 def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learned]:
     """Watches what attacks learn; the release is not searched."""
     told = Learned()
-    read, fit, candidates = loader.read, training.fit, maps.learners
+    read, fit, learners = loader.read, training.fit, maps.learners
 
     def read_watched(faces: Faces, *, progress: Progress = silent) -> tuple[torch.Tensor, np.ndarray]:
         images, labels = read(faces, progress=progress)
@@ -139,7 +139,7 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Learned]:
 
     monkeypatch.setattr(loader, "read", read_watched)
     monkeypatch.setattr(training, "fit", fit_watched)
-    monkeypatch.setattr(alignment, "candidates", lambda *given: list(map(learn_watched, candidates(*given))))
+    monkeypatch.setattr(alignment, "learners", lambda *given: list(map(learn_watched, learners(*given))))
     for module in (alignment, parrot, distillation, restore):
         monkeypatch.setattr(module, "search", not_searched)
     yield told

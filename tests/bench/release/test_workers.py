@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from facebench.bench.release import workers
-from facebench.bench.release.worker import serve
+from facebench.bench.release.worker import HOME, READY, serve
 from facebench.datasets.base import DataError
 
 SHARDS = 4
@@ -194,7 +194,7 @@ def test_an_error_that_cannot_travel_is_told_by_its_text() -> None:
     here, there = multiprocessing.Pipe()
     worker = threading.Thread(target=serve, args=(there,))
     worker.start()
-    assert here.recv() == ("ready", None)
+    assert here.recv() == (READY, HOME)
     with workers.one_thread():
         here.send(Foreign())
         here.send(0)
