@@ -20,6 +20,7 @@ from pydantic.types import PathType
 
 from .. import FacebenchError
 from . import plugin_files
+from .plugin_sources import digest_of, sources
 from .store.folder_digest import folder_digest
 from .store.plugin_errors import explained, place
 from .store.store import file_digest
@@ -172,7 +173,7 @@ def name_of(plugin: BaseModel, base: type[BaseModel]) -> str:
 def spell(plugin: BaseModel) -> dict[str, Any]:
     """A plug-in as data for a key: class, version, parameters; a file is spelled by its content.
 
-    So is a folder, where the parameter is a `DirectoryPath`.
+    So is a folder, where the parameter is a `DirectoryPath`. Of a plug-in of another package its code is a part.
 
     Raises:
         PluginError: a parameter names a file or folder that cannot be read.
@@ -186,6 +187,7 @@ def spell(plugin: BaseModel) -> dict[str, Any]:
         "class": type(plugin).__name__,
         "version": getattr(type(plugin), "version", 1),
         "parameters": parameters,
+        **({"source": digest_of(found)} if (found := sources(type(plugin))) else {}),
     }
 
 

@@ -33,7 +33,7 @@ ROOMS: dict[str, list[set[str]]] = {
     "facemae": [{"runtime"}, {"recognition"}, {"onnx"}, {"", "gan"}],
     "methods": [{"base"}, {"parts"}, {""}],
     "bench": [
-        {"store", "plugin_files"},
+        {"store", "plugin_files", "plugin_sources"},
         {"plugins", "terminal"},
         {"biometrics"},
         {"metrics.base", "attacks.base"},

@@ -14,6 +14,7 @@ from ..plan.plan import Plan
 from ..plan.scan import undecodable
 from ..store.store import Artifact, Store
 from ..terminal.progress import Display
+from . import changed_code
 from .pipeline import Pipeline, lay_out
 from .record import record_of
 from .stages.stage import Stage
@@ -46,7 +47,10 @@ def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: 
     for each in data.shared:
         if not each.shared:
             display.note(f"warning: {each}")
-    return lay_out(plan, data, store, device=device)
+    pipeline = lay_out(plan, data, store, device=device)
+    for sentence in changed_code.told(pipeline.context):
+        display.note(sentence)
+    return pipeline
 
 
 def run(pipeline: Pipeline, *, display: Display, call_others: Callable[[], None] = lambda: None) -> Outcome:
@@ -70,6 +74,7 @@ def run(pipeline: Pipeline, *, display: Display, call_others: Callable[[], None]
         for stage in pipeline.stages
     ]
     context.forget()
+    changed_code.keep(context)
     record = results.sealed(record_of(pipeline, done))
     folder = store.root / "records"
     path = folder / f"{record.name}.json"

@@ -18,7 +18,7 @@ def label(rows: Sequence[Row]) -> None:
     for row in rows:
         by_method[row.method].append(row)
     for members in by_method.values():
-        given = [{**row.parameters, "version": row.version} for row in members]
+        given = [{**row.parameters, "version": row.version, "source": row.source} for row in members]
         names = sorted({name for own in given for name in own})
         if not all(_TAUGHT in own for own in given):  # an older record does not tell how its teacher was made
             names = [name for name in names if name == _TAUGHT or not name.startswith("teacher.")]

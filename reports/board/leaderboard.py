@@ -116,6 +116,7 @@ def _row(
         method=kept[0].method,
         parameters=parameters(kept[0].method_spec),
         version=kept[0].method_spec.get("version"),
+        source=kept[0].method_spec.get("source"),
         seeds=tuple(latest),
         cells={**cells, **_foreign_cells(kept, others)},
         attackers=tuple(dict.fromkeys([*attackers(kept), *(attack.attack for attack in foreign)])),

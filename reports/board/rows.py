@@ -79,6 +79,8 @@ class Row:
     sourced: bool
     """Whether private faces were made from originals; leakage of those that were not is another quantity."""
     marks: tuple[str, ...]
+    source: str | None
+    """Digest of the method's code, where another package brings it."""
     reasons: tuple[str, ...]
     """Why a row is unreliable: the sanity bounds that failed, and what people found later, with the link."""
     missing: tuple[str, ...]
