@@ -132,31 +132,54 @@ def build(base: type[T], spec: T | Mapping[str, Any] | str, *, where: str) -> T:
     if not isinstance(name, str):
         raise PluginError(f"{where}: expected a name or {{use: NAME, ...}}, got {spec!r}")
     try:
-        return load(base, name)(**entry)
+        plugin = load(base, name)
     except UnknownPlugin as error:
         raise UnknownPlugin(f"{where}: {error}") from None
     except ImportError as error:
         raise PluginError(f"{where}: {name} is not available: {error}; install what it needs") from error
+    try:
+        return plugin(**entry)
     except ValidationError as error:
-        raise PluginError(explain(error, where)) from error
+        raise PluginError(explain(error, where, plugin, shown=name)) from error
     except OSError as error:  # of a parameter that is a path, and too long, or behind a folder that is closed
         raise PluginError(
             f"{where}: a path of {name} cannot be used ({error.strerror or error}); correct it"
         ) from error
 
 
-def explain(error: ValidationError, where: str) -> str:
-    """What is wrong with an entry, told by its place."""
+def explain(error: ValidationError, where: str, model: type[BaseModel], *, shown: str = "") -> str:
+    """What is wrong with an entry, told by its place; an unknown one with the near ones that there are.
+
+    Args:
+        error: of the model.
+        where: the entry that the model is built from; empty for a whole file.
+        model: what was to be built.
+        shown: what `bench show` tells of it by.
+    """
     problems = []
     for problem in error.errors(include_url=False):
-        place = (
-            ".".join([where, *(str(part) for part in problem["loc"])])
-            if where
-            else ".".join(str(part) for part in problem["loc"])
-        )
-        got = "" if problem["type"] in ("missing", "extra_forbidden") else f", got {problem['input']!r:.80}"
-        problems.append(f"{place}: {problem['msg']}{got}")
+        place = ".".join([*([where] if where else []), *(str(part) for part in problem["loc"])])
+        if problem["type"] == "extra_forbidden":
+            problems.append(f"{place}: there is no such entry{_near_entries(problem['loc'], model, shown)}")
+        else:
+            got = "" if problem["type"] == "missing" else f", got {problem['input']!r:.80}"
+            problems.append(f"{place}: {problem['msg']}{got}")
     return "; ".join(problems)
+
+
+def _near_entries(place: Sequence[int | str], model: type[BaseModel], shown: str) -> str:
+    """Which entries an unknown one may have meant; else all, or who has them."""
+    known = model.model_fields
+    for part in place[:-1]:
+        inner = known[part].annotation if isinstance(part, str) and part in known else None
+        if not (inspect.isclass(inner) and issubclass(inner, BaseModel)):
+            return ""
+        known = inner.model_fields
+    near = difflib.get_close_matches(str(place[-1]), known, n=3)
+    told = (
+        f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(known)}" if len(known) < 12 else ""
+    )
+    return told + (f" `bench show {shown}` tells of all" if shown else "")
 
 
 def name_of(plugin: BaseModel, base: type[BaseModel]) -> str:

@@ -33,6 +33,7 @@ class Bin(PairSource):
     """Verification pairs from an InsightFace `.bin` file, of any pickle protocol, from Python 2 or 3."""
 
     path: Path
+    """Of the file."""
     resize: bool = False
     """Whether to scale square faces of another size."""
 

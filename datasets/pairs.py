@@ -28,7 +28,9 @@ class PairsTxt(PairSource):
     """Verification pairs from LFW's `pairs.txt` over a folder of identities, folds in the list's order."""
 
     root: Path
+    """The folder with one folder a person."""
     path: Path
+    """Of the list."""
     resize: bool = False
     """Whether to scale square faces of another size."""
 

@@ -38,8 +38,11 @@ class Synthetic(FaceSource):
     """`people` drawn persons with `images` pictures each. Person i of a seed stays the same whatever the size."""
 
     people: Annotated[int, Field(ge=1, le=10**6)] = 700
+    """How many."""
     images: Annotated[int, Field(ge=1, le=10**6)] = 6
+    """Of each person."""
     seed: Seed = 0
+    """Another one draws other people."""
 
     def open(self) -> SyntheticFaces:
         return SyntheticFaces(self.people, self.images, self.seed)
@@ -57,8 +60,11 @@ class SyntheticPairs(PairSource):
     """
 
     kind: Literal["lfw", "cfp_fp", "agedb_30"] = "lfw"
+    """What the pairs are like."""
     pairs: Annotated[int, Field(ge=20, le=10**6, multiple_of=2)] = 400
+    """Half of them genuine."""
     seed: Seed = 0
+    """Of people whom no set of faces has."""
 
     def open(self) -> Pairs:
         import torch

@@ -28,6 +28,7 @@ class FaceMAE(Rebuilder):
     relation: Literal["gram", "distance", "cross"] = "gram"
     """What is matched (our reading): inner products, distances, or inner products with the originals: leaks more."""
     relation_weight: Annotated[float, Field(ge=0, le=1e6)] = 10.0
+    """Of the relation loss beside the pixel loss (our reading)."""
     pixel_weight: Annotated[float, Field(ge=0, le=1e6)] = 1.0
     """On the [-1, 1] scale, once relations have set in. The more, the more useful and the easier to find faces are."""
     relation_start: Annotated[float, Field(ge=0, lt=1)] = 0.9375

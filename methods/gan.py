@@ -61,6 +61,7 @@ class GAN(Method):
     teacher: Path | None = None
     """A recognizer's weights, for identity codes and loss; none lets the run train one on the same people."""
     identity_weight: Weight = 1.0
+    """Of the loss that keeps the faces of one person alike."""
     rebuild_weight: Weight = 10.0
     """Of rebuilding real faces from their person's code and what an encoder saw of the rest, as in CVAE-GAN (arXiv
     1703.10155); it makes hundreds of steps enough, and nuisance hard to overlook. 0 leaves a plain GAN."""
@@ -68,11 +69,15 @@ class GAN(Method):
     """Share of the steps that only rebuild faces: they take a quarter of the time of those with discriminator and
     teacher, and without them hundreds of steps end in stripes. 0 trains with all losses from the first step."""
     r1_weight: Weight = 1.0
+    """Of the penalty on the discriminator's gradient at real faces (Mescheder et al. 2018)."""
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = ("translation",)
     """What the discriminator sees of DiffAugment; all three for long trainings on few faces."""
     steps: Annotated[int, Field(ge=1, le=10**9)] = 1000
+    """Of both optimizers, one batch each."""
     batch: Annotated[int, Field(ge=4, le=10**6)] = 16
+    """Faces a step."""
     lr: Annotated[float, Field(gt=0, le=1)] = 6e-3
+    """The highest rate of both."""
     least_variety: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """A fit whose faces differ by less than this share of what real faces differ by has collapsed, and is an error."""
 

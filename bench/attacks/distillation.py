@@ -37,8 +37,11 @@ class Distillation(Attack):
     architecture: Literal["small", "mobilefacenet", "iresnet18", "iresnet50"] = "small"
     """Of the student."""
     steps: Annotated[int, Field(ge=1, le=10**9)] = 500
+    """Of the optimizer, one batch each."""
     batch: Annotated[int, Field(ge=2, le=10**6)] = 64
+    """Faces a step."""
     lr: Annotated[float, Field(gt=0, le=10)] = 2e-3
+    """The highest rate."""
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""
 

@@ -41,8 +41,11 @@ class Restore(Attack):
     width: Annotated[int, Field(ge=8, le=256, multiple_of=8)] = 32
     """Channels of the network at a quarter of the size."""
     steps: Annotated[int, Field(ge=1, le=10**9)] = 300
+    """Of the optimizer, one batch each."""
     batch: Annotated[int, Field(ge=1, le=10**6)] = 32
+    """Faces a step."""
     lr: Annotated[float, Field(gt=0, le=10)] = 2e-3
+    """The highest rate."""
     k: RankList = (1, 5, 10)
     """Ranks at which leakage is told."""
 

@@ -30,9 +30,20 @@ MEMORISED = (
 def summary(outcome: Outcome, tracked: str) -> str:
     """One run: what was measured, with bounds, and where it is kept."""
     from rich.markup import escape
+
+    lines = measured(outcome.record)
+    made = sum(stage.seconds for stage in outcome.record.stages)
+    cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
+    lines.append(escape(one_line(f"record {outcome.path} ({cached})")))
+    lines += [escape(one_line(f"MLflow {tracked}"))] if tracked else []
+    return text(*lines) + "\n"
+
+
+def measured(record: RunRecord) -> list[RenderableType]:
+    """What a record holds that a reader asks first, line by line."""
+    from rich.markup import escape
     from rich.table import Table
 
-    record = outcome.record
     released = record.roles["P"]
     lines: list[RenderableType] = [
         f"[bold]{escape(one_line(record.method))} on {escape(one_line(record.dataset))}[/], "
@@ -57,12 +68,7 @@ def summary(outcome: Outcome, tracked: str) -> str:
     cut = [note for note in record.notes if note.startswith("batch cut down")]
     lines += [f"[yellow]{escape(one_line(note))}[/]" for note in cut]
     lines += [f"[bold red]unreliable[/] {escape(one_line(flaw))}" for flaw in record.flaws]
-    lines += [escape(line) for line in group_lines(record)]
-    made = sum(stage.seconds for stage in record.stages)
-    cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
-    lines.append(escape(one_line(f"record {outcome.path} ({cached})")))
-    lines += [escape(one_line(f"MLflow {tracked}"))] if tracked else []
-    return text(*lines) + "\n"
+    return lines + [escape(line) for line in group_lines(record)]
 
 
 def _beside(record: RunRecord) -> list[str]:

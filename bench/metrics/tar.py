@@ -33,6 +33,7 @@ class Tar(Metric):
     version: ClassVar[int] = 2
 
     far: Annotated[float, Field(gt=0, lt=1)] = 1e-2
+    """Share of impostor pairs that are accepted: the threshold is where they are no more."""
 
     def __call__(self, scores: PairScores, on: str) -> tuple[Score, Curve | None]:
         """Measure, on the verification set named `on`.

@@ -138,7 +138,9 @@ def plan(
     try:
         return Plan.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(_explained(error)) from error
+        raise ConfigError(
+            explain(error, "", Plan, shown=merged["recipe"] if merged["recipe"] in recipes() else "")
+        ) from error
 
 
 def _recipe(name: str) -> dict[str, Any]:
@@ -189,12 +191,3 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         )
         merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) and not another else value
     return merged
-
-
-def _explained(error: ValidationError) -> str:
-    message = explain(error, "")
-    for problem in error.errors(include_url=False):
-        if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
-            near = difflib.get_close_matches(str(problem["loc"][0]), Plan.model_fields, n=2)
-            message += f"; did you mean {' or '.join(near)}?" if near else ""
-    return message

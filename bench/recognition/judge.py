@@ -41,6 +41,7 @@ class Judge(BaseModel):
     preprocessing: Preprocessing | None = None
     """What the file expects: RGB as (x - 127.5) / 127.5, / 128, ImageNet's mean and deviation, 0..255, or 0..1."""
     bgr: bool = False
+    """Whether the file expects channels as blue, green, red."""
     flip: bool = True
     """Whether to add the mirror image's embedding, as InsightFace does; without, a face costs half the time."""
     output: str | None = Field(default=None, exclude_if=lambda output: output is None)

@@ -26,18 +26,25 @@ class Recognizer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     architecture: Literal["small", "mobilefacenet", "iresnet18", "iresnet50", "iresnet100"] = "iresnet50"
+    """`small` suits two cores; the others are InsightFace's."""
     dim: Annotated[int, Field(ge=16, le=1024)] = 512
+    """Of an embedding."""
     steps: Annotated[int, Field(ge=1, le=10**9)] = 40_000
+    """Of the optimizer, one batch each."""
     batch: Annotated[int, Field(ge=2, le=10**6)] = 256
+    """Faces a step."""
     lr: Annotated[float, Field(ge=0, le=100)] = 0.1
     """Peak rate: reached after the warm-up, and brought to zero by a half cosine."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the steps."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """SGD's."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 5e-4
+    """SGD's."""
     margin: Annotated[float, Field(ge=0, lt=1.5)] = 0.5
     """Radians."""
     scale: Annotated[float, Field(gt=0, le=10_000)] = 64.0
+    """Of the cosines before the softmax: ArcFace's s."""
     clip: Annotated[float, Field(gt=0, le=1e6)] = 5.0
     """Greatest norm of a step's gradient."""
 

@@ -154,7 +154,9 @@ def _said(path: Path, name: str | None, parameters: Mapping[str, Any]) -> tuple[
     try:
         said = files.Fitted(method=name, version=spelled.get("version", 0), parameters=spelled.get("parameters", {}))
     except ValidationError as error:
-        raise MethodError(f"--fitted {path}: {_TRACE} is damaged: {explain(error, 'method')}; fit it again") from error
+        raise MethodError(
+            f"--fitted {path}: {_TRACE} is damaged: {explain(error, 'method', files.Fitted)}; fit it again"
+        ) from error
     return said, content
 
 

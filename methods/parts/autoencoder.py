@@ -39,6 +39,7 @@ class Rebuilder(Method, ABC):
     shared: ClassVar[bool] = True
 
     size: Literal["tiny", "small", "base", "large"] = "tiny"
+    """Width and depth of encoder and decoder: `base` and `large` are MAE's, `tiny` and `small` suit a few cores."""
     patch: Annotated[int, Field(ge=4, le=56)] = 16
     """Side of a patch in pixels; it divides 112. 16 makes 49 patches, 8 makes 196."""
     ratio: Share = 0.75
@@ -60,6 +61,7 @@ class Rebuilder(Method, ABC):
     init_pixels: Literal["imagenet", "symmetric"] = "imagenet"
     """Scaling of the images that the checkpoint was trained on: ImageNet's (MAE), or [-1, 1]."""
     steps: Annotated[int, Field(ge=1, le=10**9)] = 1600
+    """Of the optimizer, one batch each."""
     batch: Annotated[int, Field(ge=2, le=10**6)] = 32
     """Faces a step, over all processes."""
     accumulate: Annotated[int, Field(ge=1, le=10**6)] = 1
@@ -69,6 +71,7 @@ class Rebuilder(Method, ABC):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """AdamW's, on matrices alone."""
     clip: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Largest norm of the gradient."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
