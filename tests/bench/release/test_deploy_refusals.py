@@ -117,7 +117,7 @@ def test_a_fitted_method_is_used_as_it_was_fitted_or_not_at_all(bench: Bench, pa
     ({"method": "masking", "parameters": {}, "version": 1}, "masking learns nothing; leave --fitted out"),
     ({"parameters": {"teacher": "/etc/passwd"}}, "facemae.teacher names a file of this machine"),
     ({"parameters": {"speed": 1}}, "facemae.speed: there is no such entry"),
-    ({"more": 1}, "cannot be understood: more: there is no such entry"),
+    ({"more": 1}, "cannot be understood: more: Extra inputs are not permitted"),
 ])  # fmt: skip
 def test_a_file_that_says_what_it_should_not_is_refused(
     bench: Bench, pack: Path, tmp_path: Path, change: dict[str, object], says: str
