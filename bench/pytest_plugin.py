@@ -61,7 +61,7 @@ def run_method(facebench_store: Path) -> Callable[..., RunRecord]:
 
         planned = plan(recipe=str(recipe), settings=settings, dataset=str(dataset), method=method, seed=seed)
         store, display = Store(facebench_store), Display(quiet=True)
-        root = Path(os.environ.get("FACEBENCH_DATA", "data"))
+        root = Path(os.environ.get("FACEBENCH_DATA") or "data")
         return run(prepare(planned, store, data_root=root, device="auto", display=display), display=display).record
 
     return run_it

@@ -27,6 +27,7 @@ from .relation import Memory
 from .resume import State
 from .runtime.allocator import keep_freed_memory
 from .runtime.errors import TrainingError
+from .runtime.launcher import without_empty
 from .runtime.pixels import to_float
 from .runtime.precision import trains_in_bf16
 from .schedule import adamw, draw, learning_rate
@@ -252,7 +253,8 @@ def _accelerator(device: torch.device) -> Accelerator:
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state()
-    return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if trains_in_bf16(device) else "no")
+    with without_empty():
+        return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if trains_in_bf16(device) else "no")
 
 
 def _running_mean(decay: float) -> Callable[[Any, Any, Any], None]:

@@ -43,7 +43,7 @@ def quiet(command: argparse.ArgumentParser) -> None:
 
 def data_root(command: argparse.ArgumentParser) -> None:
     """Where datasets are looked for."""
-    default = Path(os.environ.get("FACEBENCH_DATA", "data"))
+    default = Path(os.environ.get("FACEBENCH_DATA") or "data")
     command.add_argument(
         "--data", type=Path, default=default, metavar="DIR", help="where datasets lie ($FACEBENCH_DATA, or data)"
     )
@@ -61,7 +61,7 @@ def tracking(command: argparse.ArgumentParser) -> None:
     """
     command.add_argument(
         "--tracking-uri",
-        default=os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"),
+        default=os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db",
         metavar="URI",
         help="MLflow ($MLFLOW_TRACKING_URI, or sqlite:///mlflow.db); `none` for no tracking",
     )
@@ -83,7 +83,7 @@ def experiment_name(command: argparse.ArgumentParser) -> None:
     """Which experiment of that MLflow."""
     command.add_argument(
         "--experiment-name",
-        default=os.environ.get("MLFLOW_EXPERIMENT_NAME", "facebench"),
+        default=os.environ.get("MLFLOW_EXPERIMENT_NAME") or "facebench",
         metavar="NAME",
         help="of the experiment in MLflow ($MLFLOW_EXPERIMENT_NAME, or facebench)",
     )

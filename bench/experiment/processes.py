@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...datasets.base import silent
+from ...facemae.runtime import launcher
 from .pipeline import Pipeline
 
 _LONG = timedelta(days=30)
@@ -22,13 +23,21 @@ _LONG = timedelta(days=30)
 
 
 def launched() -> int:
-    """How many processes the launcher started; 1 without one."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """How many processes the launcher started; 1 without one.
+
+    Raises:
+        LaunchError: its variables make no sense.
+    """
+    return launcher.processes()
 
 
 def leads() -> bool:
-    """Whether this process is the first, or the only one."""
-    return int(os.environ.get("RANK", "0")) == 0
+    """Whether this process is the first, or the only one.
+
+    Raises:
+        LaunchError: the launcher's variables make no sense.
+    """
+    return launched() == 1 or launcher.rank() == 0
 
 
 @contextmanager
@@ -60,5 +69,5 @@ def follow(runs: Sequence[Pipeline]) -> None:
 def _words() -> Any:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    host, port = os.environ.get("MASTER_ADDR", "localhost"), int(os.environ.get("MASTER_PORT", "29500"))
+    host, port = os.environ.get("MASTER_ADDR") or "localhost", launcher.number("MASTER_PORT", 29500, least=1)
     return TCPStore(host, port + 1, is_master=leads(), wait_for_workers=False, timeout=timedelta(minutes=5))
