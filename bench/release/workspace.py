@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ...datasets.files.regular import read_regular
 from ...methods.parts.fitted_file import MODEL
 from ...methods.parts.private_pack import MANIFEST
+from ...reports.result.locks import NO_LOCKS, locked, without_locks
 from ..store.system_errors import FORBIDDEN, FULL, room
 from . import secret
 from .job import DeployError, Job, Slice
@@ -125,13 +126,13 @@ class Workplace:
         Raises:
             DeployError: another process works on it, or shards of another job are in it.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         if self.folder.is_dir() and not (self.folder / _JOB).is_file() and self._strange():
             raise DeployError(f"{self.folder}: expected shards, got a folder of something else; choose another output")
         self._make_folder()
         try:
-            with FileLock(self.folder / f"{self._part.tag}.lock", timeout=0):
+            with locked(self.folder / f"{self._part.tag}.lock", timeout=0):
                 self._note(job)
                 self._put(_SCAN, json.dumps({"faces": job.faces, "damaged": list(damaged)}))
                 try:
@@ -144,6 +145,10 @@ class Workplace:
             raise DeployError(
                 f"{self.folder}: another process is just making this dataset; wait for it, or stop it"
             ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise DeployError(without_locks(self.folder, error)) from error
 
     def fitted(self, path: Path | None) -> Path:
         """The folder to give to `Method.publish`: a single file gets a folder in which it has the name it needs."""

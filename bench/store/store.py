@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import FacebenchError
 from ...datasets.files.regular import LARGEST, open_regular
+from ...reports.result.locks import NO_LOCKS, locked, without_locks
 from . import memory, out_of_memory
 from .system_errors import FORBIDDEN, FULL, room
 
@@ -215,19 +216,9 @@ class Store:
 
     @contextmanager
     def _lock(self, path: Path) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.parent / f".{path.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            self._waiting(path.parent.name)
-            lock.acquire(poll_interval=0.2)
-        try:
+        with locked(path.parent / f".{path.name}.lock", busy=lambda: self._waiting(path.parent.name)):
             yield
-        finally:
-            lock.release()
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -324,6 +315,8 @@ def _clear_errors(path: Path) -> Iterator[None]:
                 "half-made was kept. Free space or name another folder with --store, then run the same "
                 "command again: finished stages are kept"
             ) from error
+        if error.errno in NO_LOCKS:
+            raise StoreError(f"store: {without_locks(path.parent, error)}; --store names another") from error
         if error.errno in FORBIDDEN:
             raise StoreError(
                 f"store {path.parent}: cannot be written ({error.strerror}: {error.filename}); "

@@ -9,13 +9,14 @@ from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from ... import FacebenchError
 from .harmless import one_line
+from .locks import NO_LOCKS
 
 LARGEST = 32 << 20
 """Bytes of a file that is still read; a record has some ten thousand."""
@@ -100,6 +101,15 @@ def _sweep(path: Path) -> None:
             left.unlink()
 
 
+def _hold(file: IO[bytes]) -> None:
+    """Let nobody sweep a file away that is being written; the lock goes with its process."""
+    try:
+        flock(file, LOCK_EX)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:  # where there are none, nobody sweeps either
+            raise
+
+
 def replace(path: Path, content: bytes) -> None:
     """Write a file in one go: a reader sees the old one or the new one, and a failure leaves the old one.
 
@@ -112,7 +122,7 @@ def replace(path: Path, content: bytes) -> None:
         prefix = f".{path.name[:80]}."
         with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=prefix, suffix=".part", delete=False) as file:
             partial = file.name
-            flock(file, LOCK_EX)  # goes with its process
+            _hold(file)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..result.ledger import MARKER
+from ..result.locks import NO_LOCKS, locked, without_locks
 from ..result.record import RunRecord
 from . import entries
 from . import uri as tracking_uri
@@ -120,7 +121,7 @@ def mirror(
         if artifacts:
             artifacts.mkdir(exist_ok=True)
         watch = Watch()
-        with FileLock((artifacts or record_path.parent) / LOCK, timeout=LATER_ANSWERS), quietly():
+        with locked((artifacts or record_path.parent) / LOCK, timeout=LATER_ANSWERS), quietly():
             if database:
                 prepare(uri, database, say)
             digest = _sha256(record_path)
@@ -202,7 +203,13 @@ def _ended(record: RunRecord) -> int:
 
 
 def _said(error: Exception, uri: str, record_path: Path) -> str:
-    text = f"another run holds {error.lock_file}" if isinstance(error, Timeout) else reason(error, uri)
+    if isinstance(error, Timeout):
+        text = f"another run holds {error.lock_file}"
+    elif isinstance(error, OSError) and error.errno in NO_LOCKS:
+        database = sqlite_path(uri)
+        text = without_locks(database.parent if database else record_path.parent, error)
+    else:
+        text = reason(error, uri)
     return f"MLflow at {shown(uri)}: {record_path.stem} could not be mirrored ({text}); {_safe(record_path)}"
 
 
