@@ -23,8 +23,8 @@ def without_locks(folder: Path, error: Exception) -> str:
     says = getattr(error, "strerror", None) or os.strerror(errno.ENOLCK)
     return (
         f"{folder.absolute()} lies on a file system that keeps no locks ({says}), as network folders mounted without "
-        "them (NFS with `nolock`, or its lock service not running): without them two runs would write into each other's "
-        "files. Name a folder on another disk, or have this one mounted with locks"
+        "them (NFS with `nolock`, or its lock service not running): two runs could write into each other's files. "
+        "Name a folder on another disk, or have this one mounted with locks"
     )
 
 
