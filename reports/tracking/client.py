@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "facebench"
 """The experiment that all runs are in, unless another one is named."""
-FIRST_ANSWER = 4
-"""Seconds in which a server has to answer the first request, unless MLflow's own variable says otherwise."""
+FIRST_ANSWER = 10
+"""Seconds in which a server has to answer the first request, unless MLflow's own variable says otherwise. One that is
+not there is known at once; one on a busy machine takes several."""
 LATER_ANSWERS = 60
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 QUIET = {
@@ -34,6 +35,14 @@ QUIET = {
 LONGEST = 500
 """Characters of a reason; of a longer one the middle is left out, for servers' own words come last."""
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
+_UNREACHED = {
+    "Connection refused": "nobody answers at this port: the server does not run, or not yet (Connection refused)",
+    "Read timed out": f"the server took the connection and gave no answer within SECONDS s; {TIMEOUT} gives it more",
+    "timed out": f"nothing answers there within SECONDS s; check address and firewalls, or raise {TIMEOUT}",
+    "Name or service not known|Failed to resolve|failure in name resolution": "no machine of this name is known",
+    "Network is unreachable|No route to host": "there is no way to that machine from here",
+}
+"""What connections that came to nothing say, and what is to be said of them; the first that fits."""
 
 
 def connect(uri: str) -> MlflowClient:
@@ -99,6 +108,9 @@ def reason(error: Exception, uri: str) -> str:
         path, code = status.group(1).partition("?")[0], int(status.group(2))
         doing = "a file was to be kept in its artifact store" if "artifacts" in path else "it was asked"
         text = f"the server answered {code} {_PHRASES.get(code, '')} when {doing}, at {path}; its own log says why"
+    if re.match("API request to .* failed with exception", text):  # before any answer, so these are no server's words
+        told = (says for sign, says in _UNREACHED.items() if re.search(sign, text))
+        text = next(told, text).replace("SECONDS", os.environ.get(TIMEOUT) or str(FIRST_ANSWER))
     user = re.search(r"://([^/]*@)", uri)
     if user:
         text = text.replace(user.group(1), "")

@@ -215,6 +215,8 @@ def test_a_dead_server_is_told_quickly_and_leaves_no_marker(tmp_path: Path) -> N
     started = time.monotonic()
     with pytest.raises(TrackingError, match=r"the record is safe at .*; send it later with `bench mirror`") as caught:
         mirror(made, uri=f"http://me:secret@127.0.0.1:{free_port()}", record_path=where)
+    assert "nobody answers at this port" in str(caught.value)
+    assert "experiments/get-by-name" not in str(caught.value)
     assert time.monotonic() - started < 15, "expected 5 s on a machine that does nothing else"
     assert "secret" not in str(caught.value)
     assert not list((tmp_path / "records").glob("*.mirror.json"))
