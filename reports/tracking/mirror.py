@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -183,7 +185,19 @@ def _fill(client: MlflowClient, run: str, record: RunRecord, points: Iterator[tu
         )
         for used in entries.datasets(record)
     ]
-    client.log_inputs(run, inputs)
+    _log_inputs(client, run, inputs)
+
+
+def _log_inputs(client: MlflowClient, run: str, inputs: list[Any]) -> None:
+    """Say what a run was made from; again where another process said it of the same data in the same moment."""
+    for last in (False, False, True):
+        try:
+            client.log_inputs(run, inputs)
+            return
+        except Exception as error:
+            if last or not re.search("unique|duplicate", str(error), re.IGNORECASE):
+                raise
+            time.sleep(0.2)
 
 
 def _points(

@@ -346,3 +346,22 @@ def test_neither_the_account_nor_its_folders_are_told(tmp_path: Path, monkeypatc
         ("mlflow.source.name", "facebench"),
         ("mlflow.source.type", "LOCAL"),
     }
+
+
+def test_data_that_another_process_told_in_the_same_moment_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    log, raised = MlflowClient.log_inputs, []
+
+    def raced(*args: Any, **more: Any) -> None:
+        if not raised:
+            raised.append(1)
+            raise RuntimeError("BAD_REQUEST: UNIQUE constraint failed: datasets.experiment_id, datasets.name")
+        log(*args, **more)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", raced)
+    assert sent(tmp_path / "records", f"sqlite:///{tmp_path}/mlflow.db")
+    assert raised
+    assert rows(tmp_path / "mlflow.db", "SELECT COUNT(*) FROM inputs") > [(0,)]
