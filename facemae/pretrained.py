@@ -16,17 +16,15 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor
 
 from .model import MaskedAutoencoder
-from .runtime.checkpoint import WeightsError, read, read_safetensors
+from .runtime.checkpoint import WeightsError, read_any
+from .runtime.wrapped import states
 
 Pixels: TypeAlias = Literal["imagenet", "symmetric"]
 """What the checkpoint was trained on: ImageNet's mean and deviation (MAE), or [-1, 1] as here (timm's AugReg)."""
 
 _MEAN, _STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
-_WRAPPED = ("model", "state_dict", "model_state_dict")
-
 _NAMES: Final = (
-    (r"^(module|model|backbone|base_model)\.", ""),
     (r"^vit\.embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
     (r"^vit\.embeddings\.position_embeddings$", "pos_embed"),
     (r"^vit\.embeddings\.cls_token$", "cls_token"),
@@ -66,18 +64,19 @@ def begin_from(model: MaskedAutoencoder, path: Path, *, pixels: Pixels = "imagen
 
     Args:
         model: as built.
-        path: `.safetensors`, or what `torch.save` wrote.
+        path: `.safetensors`, or what `torch.save` wrote; wrappers of training programs are taken off
+            (`runtime.wrapped`).
         pixels: scaling of the images that the checkpoint was trained on.
 
     Raises:
         WeightsError: the file is missing, too large, damaged, no state dict, not finite, or nothing in it fits.
     """
-    found = _named(_read(path), path)
+    found, beside = _read(path)
     wanted = model.state_dict()
     resized = [name for name in ("patch_embed.proj.weight", "pos_embed", "decoder_pos_embed") if name in found]
     resized = [name for name in resized if _resample(found, name, wanted[name], model.architecture.grid)]
     fits = {name: value for name, value in found.items() if name in wanted and value.shape == wanted[name].shape}
-    if "patch_embed.proj.weight" not in fits or not any(name.startswith("blocks.") for name in fits):
+    if not _is_vit(fits):
         raise WeightsError(
             f"weights {path}: expected a vision transformer of {list(wanted['norm.weight'].shape)} features, got "
             f"{len(found)} entries of which {len(fits)} fit; choose the size that the checkpoint has"
@@ -92,24 +91,29 @@ def begin_from(model: MaskedAutoencoder, path: Path, *, pixels: Pixels = "imagen
         taken=tuple(sorted(fits)),
         resized=tuple(name for name in resized if name in fits),
         missing=tuple(sorted(wanted.keys() - fits.keys())),
-        unused=tuple(sorted(found.keys() - fits.keys())),
+        unused=tuple(sorted({*found.keys() - fits.keys(), *beside})),
     )
 
 
-def _read(path: Path) -> Any:
-    if path.suffix != ".safetensors":
-        content = read(path)
-        for key in _WRAPPED:
-            if isinstance(content, dict) and isinstance(content.get(key), dict):
-                return content[key]
-        return content
-    return read_safetensors(path)
-
-
-def _named(content: Any, path: Path) -> dict[str, Tensor]:
-    """The entries by our names, float32; query, key and value in one matrix, the class token with its position."""
-    if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
+def _read(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The network's entries by our names, and what lay beside it by its own."""
+    first: dict[str, Tensor] | None = None
+    for inside, beside in states(read_any(path)):
+        found = _named(inside)
+        if _is_vit(found):
+            return found, tuple(beside)
+        first = found if first is None else first
+    if first is None:
         raise WeightsError(f"weights {path}: expected a state dict of names to tensors, got something else")
+    return first, ()
+
+
+def _is_vit(found: Mapping[str, Tensor]) -> bool:
+    return "patch_embed.proj.weight" in found and any(name.startswith("blocks.") for name in found)
+
+
+def _named(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The entries by our names, float32; query, key and value in one matrix, the class token with its position."""
     found: dict[str, Tensor] = {}
     for key, value in content.items():
         if isinstance(value, Tensor) and value.layout == torch.strided and value.is_floating_point():

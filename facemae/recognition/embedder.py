@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..runtime.checkpoint import WeightsError, fill, read, write
+from ..runtime.checkpoint import WeightsError, fill, read_any, write
 from ..runtime.pixels import to_float
 from ..runtime.precision import layout
+from ..runtime.wrapped import states
 from .iresnet import DEPTHS, IResNet
 from .mobilefacenet import MobileFaceNet
 from .small import SmallNet
@@ -28,9 +28,6 @@ SIZE = 112
 """Height and width in pixels of the faces that embedders take."""
 
 MAX_DIM = 4096
-
-_PREFIX = re.compile(r"^(module\.|arcface\.|backbone\.)+")  # wrappers that others saved their network inside
-
 
 def build(architecture: str, *, dim: int) -> nn.Module:
     """Make an untrained embedder: float [B, 3, 112, 112] in [-1, 1] to [B, dim], not normalised.
@@ -65,13 +62,14 @@ def load(path: Path, *, device: torch.device) -> nn.Module:
     """Read an embedder, ready for use: in evaluation mode, frozen.
 
     Args:
-        path: what `save` wrote, or a bare state dict of one of the architectures, told by its names.
+        path: what `save` wrote, or a state dict of one of the architectures, told by its names: bare, or as training
+            programs wrap it (`runtime.wrapped`), in `torch.save`'s format or as safetensors.
         device: where it shall compute.
 
     Raises:
         WeightsError: the file is missing, too large, damaged, of no known architecture, or not finite.
     """
-    content = read(path)
+    content = read_any(path)
     if isinstance(content, dict) and content.keys() == {"architecture", "dim", "state"}:
         architecture, dim, state = content["architecture"], content["dim"], content["state"]
         if architecture not in ARCHITECTURES or type(dim) is not int or not 1 <= dim <= MAX_DIM:
@@ -87,21 +85,25 @@ def load(path: Path, *, device: torch.device) -> nn.Module:
 
 
 def _recognise(content: Any, path: Path) -> tuple[str, int, Any]:
-    """Tell architecture and dim of a bare state dict by its names."""
-    state: dict[str, Any] = {}
-    if isinstance(content, dict):
-        state = {_PREFIX.sub("", key): value for key, value in content.items() if isinstance(key, str)}
+    """Architecture and dim of a state dict, told by its names, and what of it is the network's."""
+    for inside, _ in states(content):
+        if told := _told(inside):
+            return *told, inside
+    raise WeightsError(
+        f"weights {path}: expected a state dict of {', '.join(ARCHITECTURES)}, got names of none of them; "
+        "use weights of one of these architectures, or an ONNX file where one is taken"
+    )
+
+
+def _told(state: Mapping[str, Any]) -> tuple[str, int] | None:
     depths = tuple(len({k.split(".")[1] for k in state if k.startswith(f"layer{i}.")}) for i in range(1, 5))
     marks = {"small": "pool.0.weight" in state, "mobilefacenet": "GDC_dw.weight" in state}
     marks |= {name: depths == wanted for name, wanted in DEPTHS.items()}
     for architecture in (name for name, there in marks.items() if there):
         scale = state.get("last_bn.weight" if architecture == "mobilefacenet" else "features.weight")
         if isinstance(scale, Tensor) and 1 <= scale.numel() <= MAX_DIM:
-            return architecture, scale.numel(), state
-    raise WeightsError(
-        f"weights {path}: expected a state dict of {', '.join(ARCHITECTURES)}, got names of none of them; "
-        "use weights of one of these architectures, or an ONNX file where one is taken"
-    )
+            return architecture, scale.numel()
+    return None
 
 
 def _silent(done: int, total: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ... import FacebenchError
+from .wrapped import STAND_INS
 
 MAX_BYTES = 2 * 2**30
 """No network here comes near 2 GiB (iresnet100 has 0.26 GiB); more is a mistake or an attack."""
@@ -27,22 +29,41 @@ class WeightsError(FacebenchError, ValueError):
 
 
 def read(path: Path) -> Any:
-    """Read what `torch.save` wrote, tensors and plain containers only; nothing in the file is executed.
+    """Read what `torch.save` wrote: tensors in plain containers; nothing in the file is executed.
+
+    Settings that training programs keep beside their tensors are passed over, those of a closed list
+    (`wrapped.STAND_INS`).
 
     Raises:
-        WeightsError: the file is missing, too large, damaged, or more than tensors in plain containers.
+        WeightsError: the file is missing, too large, damaged, or holds something else.
     """
     check_size(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(STAND_INS)):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError as error:
         raise WeightsError(f"weights {path}: announces more than memory holds; get the file again") from error
     except Exception as error:  # a damaged pickle may end in nearly any of them
-        why = "it asks for code to be run" if isinstance(error, pickle.UnpicklingError) else type(error).__name__
+        why = _asked(error) if isinstance(error, pickle.UnpicklingError) else type(error).__name__
         raise WeightsError(
             f"weights {path}: expected tensors written by torch.save, got a file that cannot be read "
             f"so ({why}); get the file again from where it was made, or export its state dict with torch.save"
         ) from error
+
+
+def _asked(error: pickle.UnpicklingError) -> str:
+    """What a file wants beyond tensors; its own words, cut short."""
+    named = re.search(r"GLOBAL ([\w.]{1,80})", str(error))
+    return f"it asks for code to be run{f': it holds {named[1]}' if named else ''}"
+
+
+def read_any(path: Path) -> Any:
+    """What others saved: a safetensors file, told by its name, or one of `torch.save`.
+
+    Raises:
+        WeightsError: the file is missing, too large, damaged, or holds something else than weights and settings.
+    """
+    return read_safetensors(path) if path.suffix.lower() == ".safetensors" else read(path)
 
 
 def check_size(path: Path) -> None:
