@@ -26,6 +26,7 @@ from .recognition.frozen import frozen
 from .relation import Memory
 from .resume import State
 from .runtime.allocator import keep_freed_memory
+from .runtime.compiling import explained
 from .runtime.errors import TrainingError
 from .runtime.launcher import without_empty
 from .runtime.pixels import to_float
@@ -127,7 +128,8 @@ def train(
         save_every: seconds between savings.
 
     Raises:
-        TrainingError: a loss or gradient is not finite, there are no batches, or a teacher is needed and missing.
+        TrainingError: a loss or gradient is not finite, there are no batches, a teacher is needed and missing, or
+            nothing can be compiled here.
     """
     if how.relation_weight > 0 and teacher is None:
         raise TrainingError(
@@ -161,7 +163,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         phase = how if step > first else replace(how, relation_weight=0.0, pixel_weight=1.0)
-        found = _step(losses, images, phase, teacher_network, state.memory, accelerator, seed=seed, step=step)
+        with explained() if how.compile else nullcontext():
+            found = _step(losses, images, phase, teacher_network, state.memory, accelerator, seed=seed, step=step)
         norm = accelerator.clip_grad_norm_(model.parameters(), how.clip)
         values = torch.stack([*found, torch.as_tensor(norm, device=device)]).tolist()
         if not all(map(math.isfinite, values)):

@@ -159,6 +159,20 @@ class Method(BaseModel, ABC):
         """Whether the run shall train a recognizer on the fitting people and hand it to `fit`."""
         return False
 
+    def try_out(self, originals: Faces, how: Publish) -> None:
+        """Use what the parameters name, and what the machine has to have, as far as that takes seconds.
+
+        Called before anything is made, by a dry run, too: files of others are opened and used on a few faces, so that
+        nobody hears after hours that one cannot be used.
+
+        Args:
+            originals: [N], those that will be published.
+            how: as for `publish`.
+
+        Raises:
+            MethodError: `fit` or `publish` would fail.
+        """
+
     def fit(self, faces: Faces, out: Path, how: Fit) -> None:
         """Learn from people who are not in the release, and write what was learned into the folder `out`.
 

@@ -65,6 +65,10 @@ class FaceMAE(Rebuilder):
             "blur": self.teacher_blur,
         }
 
+    @property
+    def _given(self) -> Path | None:
+        return self.teacher if self.relation_weight > 0 else None
+
     def _teacher(self, how: Fit) -> Path | None:
         path = self.teacher or how.teacher
         if self.relation_weight > 0 and path is None:

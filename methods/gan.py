@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from ..datasets.base import Faces
 from .base import QUALITY, Fit, Method, MethodError, Network, PrivateFaces, Publish
-from .parts import fitted_file
+from .parts import fitted_file, teacher
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +91,15 @@ class GAN(Method):
     def needs_teacher(self) -> bool:
         return self.teacher is None
 
+    def try_out(self, originals: Faces, how: Publish) -> None:
+        from ..facemae.runtime.checkpoint import WeightsError
+
+        try:
+            if self.teacher:
+                teacher.try_out(self.teacher, originals, how.device)
+        except WeightsError as error:
+            raise MethodError(f"gan: {error}") from error
+
     def fit(self, faces: Faces, out: Path, how: Fit) -> None:
         from ..datasets.views.loader import Batches, in_order
         from ..facemae.gan import weights as gan_weights
@@ -101,7 +110,6 @@ class GAN(Method):
         from ..facemae.gan.state import GanTraining
         from ..facemae.gan.step import GanLine
         from ..facemae.gan.train import train
-        from ..facemae.recognition import embedder
         from ..facemae.runtime.checkpoint import WeightsError
         from ..facemae.runtime.errors import TrainingError
         from ..facemae.runtime.randomness import key_of_seed
@@ -122,8 +130,8 @@ class GAN(Method):
             augment=self.augment,
         )
         try:
-            teacher = embedder.load(path, device=how.device)
-            seen = look(in_order(faces, 256), len(faces), faces.identities, teacher, seed=how.seed, device=how.device)
+            guide = teacher.load(path, how.device)
+            seen = look(in_order(faces, 256), len(faces), faces.identities, guide, seed=how.seed, device=how.device)
             shape = Shape(
                 code=seen.codes.shape[1], resolution=self.resolution, nuisance=self.nuisance, width=self.width
             )
@@ -144,7 +152,7 @@ class GAN(Method):
                     seen.codes,
                     training,
                     average=seen.average,
-                    teacher=teacher,
+                    teacher=guide,
                     seed=how.seed,
                     device=how.device,
                     kept=how.scratch / _STATE if how.scratch else None,
@@ -152,7 +160,7 @@ class GAN(Method):
                     progress=how.progress,
                 )
             sampler = Sampler(generator, seen.codes, mix=self.mix, key=key_of_seed(how.seed, "assessed"))
-            quality, grid = assess(sampler, seen, teacher, least=self.least_variety, device=how.device)
+            quality, grid = assess(sampler, seen, guide, least=self.least_variety, device=how.device)
         except (WeightsError, TrainingError, CodesError, Collapse) as error:
             raise MethodError(f"gan: {error}") from error
         (out / QUALITY).write_text(json.dumps(quality, indent=2) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from . import changed_code
 from .pipeline import Pipeline, lay_out
 from .record import record_of
 from .stages.stage import Stage
+from .tried import try_all
 from .utility import metrics
 
 
@@ -34,10 +35,10 @@ class Outcome:
 
 
 def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: Display) -> Pipeline:
-    """Open the data and lay out the stages; nothing but the scan for undecodable images is made.
+    """Open the data, lay out the stages, and try what the run was given; nothing but a scan of images is made.
 
     Raises:
-        Every error of `open_data` and `lay_out`.
+        Every error of `open_data`, `lay_out` and `try_all`.
     """
     metrics(plan)  # built at the end, but what is wrong with one is told before anything is made
     data = open_data(plan, store, root=data_root)
@@ -50,6 +51,8 @@ def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: 
     pipeline = lay_out(plan, data, store, device=device)
     for sentence in changed_code.told(pipeline.context):
         display.note(sentence)
+    if not all(store.has(stage.name, stage.inputs) for stage in pipeline.stages):
+        try_all(pipeline, display)
     return pipeline
 
 
@@ -66,8 +69,6 @@ def run(pipeline: Pipeline, *, display: Display, call_others: Callable[[], None]
     """
     context = pipeline.context
     store = context.store
-    if not all(store.has(stage.name, stage.inputs) for stage in pipeline.stages):
-        _try_judges(pipeline)
     shared_fit = pipeline.fit if context.method.shared else None
     done = [
         _make(pipeline, stage, display, call_others if stage is shared_fit else lambda: None)
@@ -84,18 +85,6 @@ def run(pipeline: Pipeline, *, display: Display, call_others: Callable[[], None]
     if kept and kept.unreliable:  # people put it there, and only they take it away
         record = record.model_copy(update={"unreliable": kept.unreliable})
     return Outcome(record, results.write(record, folder), pipeline, new=True)
-
-
-def _try_judges(pipeline: Pipeline) -> None:
-    """Open the judges that are files, so that what is wrong with one is told before hours are spent.
-
-    Raises:
-        WeightsError: one cannot be used.
-    """
-    plan = pipeline.context.plan
-    for judge in (plan.attack, *plan.judges):
-        if judge.embedder is not None:
-            judge.open(None, device=pipeline.context.processor())
 
 
 def _make(pipeline: Pipeline, stage: Stage, display: Display, before: Callable[[], None]) -> Artifact:

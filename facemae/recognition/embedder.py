@@ -29,6 +29,7 @@ SIZE = 112
 
 MAX_DIM = 4096
 
+
 def build(architecture: str, *, dim: int) -> nn.Module:
     """Make an untrained embedder: float [B, 3, 112, 112] in [-1, 1] to [B, dim], not normalised.
 

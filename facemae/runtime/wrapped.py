@@ -106,4 +106,3 @@ def _holds(content: Any, name: str) -> bool:
     if not isinstance(inner, dict):
         return False
     return any(isinstance(value, Tensor) for value in inner.values()) or any(_holds(inner, each) for each in ENTRIES)
-

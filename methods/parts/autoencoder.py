@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ...datasets.base import SIZE, Faces
-from ..base import Fit, Method, MethodError, Network, Privatizer
-from . import fitted_file
+from ..base import Fit, Method, MethodError, Network, Privatizer, Publish
+from . import fitted_file, teacher
 
 if TYPE_CHECKING:
     import torch
@@ -96,9 +96,31 @@ class Rebuilder(Method, ABC):
     def _losses(self) -> dict[str, Any]:
         """The fields of `facemae.objective.Objective` that say what is compared, and with which weights."""
 
+    @property
+    def _given(self) -> Path | None:
+        """The recognizer's weights that the user gave, if they are used."""
+        return None
+
     def _teacher(self, how: Fit) -> Path | None:
         """The recognizer in whose space faces are compared; none where they are not."""
         return None
+
+    def try_out(self, originals: Faces, how: Publish) -> None:
+        if not (self.compile or self.init or self._given):
+            return
+        from ...facemae.runtime.checkpoint import WeightsError
+        from ...facemae.runtime.compiling import try_out
+        from ...facemae.runtime.errors import TrainingError
+
+        try:
+            if self.init:
+                self._begin(0, None)
+            if self._given:
+                teacher.try_out(self._given, originals, how.device)
+            if self.compile:
+                try_out(how.device)
+        except (TrainingError, WeightsError) as error:
+            raise MethodError(f"{type(self).__name__.lower()}: {error}") from error
 
     def fit(self, faces: Faces, out: Path, how: Fit) -> None:
         from ...facemae import weights
@@ -112,10 +134,10 @@ class Rebuilder(Method, ABC):
             )
         path = self._teacher(how)
         try:
-            teacher = self._open_teacher(path, how.device) if path else None
+            guide = teacher.load(path, how.device) if path else None
             model = self._begin(how.seed, out)
             with (out / LOG).open("w", encoding="utf-8") as log:
-                self._train(model, faces, out, how, teacher, lambda line: print(json.dumps(line._asdict()), file=log))
+                self._train(model, faces, out, how, guide, lambda line: print(json.dumps(line._asdict()), file=log))
         except (TrainingError, WeightsError, ValueError) as error:
             raise MethodError(f"{name}: {error}") from error
         weights.save(model, out / WEIGHTS, metadata={fitted_file.KEY: fitted_file.describe(self)})
@@ -178,8 +200,8 @@ class Rebuilder(Method, ABC):
     def _release_ratio(self) -> float:
         return self.ratio if self.release_ratio is None else self.release_ratio
 
-    def _begin(self, seed: int, out: Path) -> MaskedAutoencoder:
-        """The model before training, and what was taken of a checkpoint."""
+    def _begin(self, seed: int, out: Path | None) -> MaskedAutoencoder:
+        """The model before training; what was taken of a checkpoint is told in a folder, if there is one."""
         from ...facemae.model import MaskedAutoencoder
 
         model = MaskedAutoencoder(self._architecture(), seed=seed)
@@ -187,20 +209,12 @@ class Rebuilder(Method, ABC):
             from ...facemae.pretrained import begin_from
 
             taken = begin_from(model, self.init, pixels=self.init_pixels)
-            (out / STARTED).write_text(json.dumps(taken._asdict(), indent=1) + "\n", encoding="utf-8")
+            if out:
+                (out / STARTED).write_text(json.dumps(taken._asdict(), indent=1) + "\n", encoding="utf-8")
         return model
 
-    def _open_teacher(self, path: Path, device: torch.device) -> nn.Module:
-        from ...facemae.recognition import embedder
-        from ...facemae.runtime.checkpoint import WeightsError
-
-        try:
-            return embedder.load(path, device=device)
-        except WeightsError as error:
-            raise MethodError(f"{type(self).__name__.lower()}: teacher: {error}") from error
-
     def _train(
-        self, model: MaskedAutoencoder, faces: Faces, out: Path, how: Fit, teacher: nn.Module | None, record: Any
+        self, model: MaskedAutoencoder, faces: Faces, out: Path, how: Fit, guide: nn.Module | None, record: Any
     ) -> None:
         import torch
 
@@ -223,7 +237,7 @@ class Rebuilder(Method, ABC):
                 write_grid([shown, rebuilt], out / f"epoch-{epoch:05d}.png")
 
         train(
-            model, batches, self._training(), teacher=teacher, seed=how.seed, device=how.device, record=record,
+            model, batches, self._training(), teacher=guide, seed=how.seed, device=how.device, record=record,
             progress=how.progress, epoch_done=preview, scratch=how.scratch,
         )  # fmt: skip
 
