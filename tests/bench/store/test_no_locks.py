@@ -31,7 +31,7 @@ def no_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("no_locks")
 def test_a_store_says_where_and_what_to_do_and_makes_nothing(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
-    made = []
+    made: list[Path] = []
     with pytest.raises(StoreError) as told:
         Store(tmp_path / "runs").stage("fit", {}, made.append)
     says = str(told.value)

@@ -353,7 +353,8 @@ def test_data_that_another_process_told_in_the_same_moment_is_told_again(
 ) -> None:
     from mlflow.tracking import MlflowClient
 
-    log, raised = MlflowClient.log_inputs, []
+    log = MlflowClient.log_inputs
+    raised: list[int] = []
 
     def raced(*args: Any, **more: Any) -> None:
         if not raised:
