@@ -65,7 +65,7 @@ SOLE_USERS = {
     },
     "faiss": {"bench.biometrics.nearest"},
     "onnxruntime": {"facemae.onnx.child", "facemae.onnx.session"},
-    "matplotlib": {"reports.pictures.figures"},
+    "matplotlib": {f"reports.pictures.{name}" for name in ("drawing", "figures", "plane")},
     "insightface": {"facemae.onnx.embedder"},
 }
 IN_THE_ROOT = {"FacebenchError"}

@@ -7,8 +7,10 @@ from pathlib import Path
 from ... import FacebenchError
 from ...reports.result.files import replace
 
-OPENINGS = (b"### ", b"dataset,recipe,", b'[\n {\n  "dataset"', b"% Made by `bench report", b"<!doctype html",
-            b"\x89PNG\r\n\x1a\n")  # fmt: skip
+OPENINGS = (
+    b"### ", b"dataset,recipe,", b'[\n {\n  "dataset"', b"% Made by `bench report`", b"<!doctype html",
+    b"\x89PNG\r\n\x1a\n", b"%PDF-", b'<?xml version="1.0" encoding="utf-8" standalone="no"?>\n<!DOCTYPE svg',
+)  # fmt: skip
 """How boards and pictures begin, in lower case where letters are."""
 
 
@@ -34,7 +36,7 @@ def check(path: Path, option: str) -> None:
     if not path.is_file():
         raise OutputError(f"{option} {path}: expected a file's name, got a folder or a device")
     with path.open("rb") as file:
-        beginning = file.read(64)
+        beginning = file.read(80)
     openings = tuple(opening.lower() for opening in OPENINGS)
     if beginning and not beginning.lower().startswith(openings):
         raise OutputError(

@@ -15,9 +15,9 @@ from facebench.reports.pictures import aside
 DRAW = """
 import os
 from pathlib import Path
-from facebench.reports.pictures import figures
+from facebench.reports.pictures import drawing
 before = dict(os.environ)
-figures._save(figures._figure(2, 2), Path("figure.png"))
+drawing.save(drawing.blank(2, 2), Path("figure.png"))
 assert dict(os.environ) == before
 """
 

@@ -13,7 +13,10 @@ import pytest
 from facebench.reports.board.leaderboard import board
 from facebench.reports.board.plane import bar
 from facebench.reports.pictures import figures
-from facebench.reports.pictures.figures import draw, plane
+from facebench.reports.pictures import plane as planes
+from facebench.reports.pictures.drawing import blank
+from facebench.reports.pictures.figures import draw
+from facebench.reports.pictures.plane import WIDTHS, draw_plane, plane
 from facebench.reports.result.record import Curve
 from made_up import record
 
@@ -86,12 +89,12 @@ def test_names_on_the_plane_do_not_overlap_even_for_close_rows(tmp_path: Path) -
     rows = [record(f"method_{n}", accuracy=0.8 + 0.001 * n, leak=0.2) for n in range(12)]
     rows += [record("original", accuracy=0.95, leak=1.0), record("noise", accuracy=0.5, leak=0.01)]
     picture(plane(board(rows), tmp_path / "plane.png"))
-    figure = figures._figure(6.4, 4.8)
+    figure = blank(6.4, 4.8)
     axes = figure.add_subplot()
-    points = figures._points(axes, board(rows)[0])
+    points = planes._points(axes, board(rows)[0])
     figure.canvas.draw()
     figure.set_layout_engine("none")
-    figures._name(axes, points)
+    planes._name(axes, points)
     boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
     assert len(boxes) == 14
     assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
@@ -106,9 +109,9 @@ def test_a_plane_has_a_panel_a_group_and_survives_rows_without_numbers(tmp_path:
 
 def test_bars_on_the_plane_are_those_of_the_numbers() -> None:
     """Of one set its own interval; of several sets, errors are added as independent ones; dotted lines are chance."""
-    axes = figures._figure(6.4, 4.8).add_subplot()
+    axes = blank(6.4, 4.8).add_subplot()
     (group,) = board([record(accuracy=0.8, leak=0.1)])
-    figures._points(axes, group)
+    planes._points(axes, group)
     (row,) = group.rows
     cell, worst = row.cells["lfw", "accuracy"], row.worst
     assert worst is not None
@@ -126,3 +129,28 @@ def test_a_name_with_dollars_is_no_formula(tmp_path: Path) -> None:
     log = {r"$\frac$": write_log(tmp_path / "log.jsonl", 3)}
     for path in [plane(board([odd]), tmp_path / "plane.png"), *draw(odd, tmp_path / "out", log)]:
         picture(path)
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("pdf", b"%PDF-"), ("svg", b"<?xml")])
+def test_a_picture_is_what_its_name_says_and_equal_boards_give_equal_bytes(
+    tmp_path: Path, ending: str, begins: bytes
+) -> None:
+    made = [plane(board([record()]), tmp_path / f"{n}.{ending}").read_bytes() for n in range(2)]
+    assert made[0].startswith(begins)
+    assert made[0] == made[1]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"ends in \.png, \.pdf, \.svg"):
+        plane(board([record()]), tmp_path / "plane.gif")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_column_of_a_paper_has_its_width_and_panels_below_each_other() -> None:
+    two = board([record("a"), record("a", dataset="celeba")])
+    narrow, wide = draw_plane(two, width=WIDTHS["column"]), draw_plane(two, width=WIDTHS["page"])
+    assert (narrow.get_figwidth(), wide.get_figwidth()) == (3.4, 7.0)
+    places = [[axes.get_position() for axes in figure.axes] for figure in (narrow, wide)]
+    assert places[0][0].x0 == pytest.approx(places[0][1].x0)
+    assert places[1][0].y0 == pytest.approx(places[1][1].y0)

@@ -1,0 +1,57 @@
+"""What all pictures have in common: a figure without a window, colours, and a file that is whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .aside import matplotlib_aside
+from .shows import mark
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 150
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""Okabe and Ito's: told apart also by the colour-blind."""
+ENDINGS: dict[str, dict[str, Any]] = {
+    ".png": {"metadata": {"Software": None}},
+    ".pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+    ".svg": {"metadata": {"Date": None, "Creator": None}},
+}
+"""Formats of pictures by the ending of the file's name, and what keeps the time and the machine out of each."""
+
+
+def blank(width: float, height: float) -> Figure:
+    """A figure of a size in inches; matplotlib's objects, not `pyplot`: no window, no global state."""
+    with matplotlib_aside():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a picture whole or not at all, in the format that its name says.
+
+    Raises:
+        ValueError: the name has another ending than those of `ENDINGS`.
+        OSError: it cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise ValueError(f"{path}: expected a name that ends in {', '.join(ENDINGS)}")
+    from matplotlib import rc_context
+
+    partial = path.with_name(path.name + ".part")
+    try:
+        with rc_context({"svg.hashsalt": "facebench"}):  # names inside an SVG are drawn by chance without it
+            figure.savefig(partial, format=ending[1:], **ENDINGS[ending])
+        if ending == ".png":
+            mark(partial, "numbers")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
