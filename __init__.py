@@ -7,6 +7,12 @@ import logging
 import os
 import sys
 
+TYPE_CHECKING = False  # without `typing`, which every start would wait for; type checkers know the name
+if TYPE_CHECKING:
+    from .bench.api import Result, board, plane, privatize, records, run, scores
+
+__all__ = ["FacebenchError", "Result", "board", "plane", "privatize", "records", "run", "scores"]
+
 
 class FacebenchError(Exception):
     """What every error of facebench is that comes from the input or the machine, and not from a fault of its own.
@@ -33,3 +39,17 @@ if "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != S
         "or set ORT_DISABLE_TELEMETRY=1"
     )
 os.environ.update(SILENT)
+
+
+def __getattr__(name: str) -> object:
+    """What programs use stands in `bench/api.py`, which is imported when it is asked for."""
+    if name in __all__:
+        from .bench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Names that `dir` and completion show, whether they were used yet or not."""
+    return sorted({*globals(), *__all__})

@@ -57,8 +57,15 @@ class Pipeline(Attackable):
         return self.context.path(stage)
 
 
-def lay_out(plan: Plan, data: Data, store: Store, *, device: str) -> Pipeline:
+def lay_out(plan: Plan, data: Data, store: Store, *, device: str, method: Method | None = None) -> Pipeline:
     """The stages of a plan.
+
+    Args:
+        plan: of the run.
+        data: as it was opened.
+        store: of finished stages.
+        device: as the user named it.
+        method: in place of the one that the plan names.
 
     Raises:
         PluginError, UnknownPlugin: the method or an attack cannot be built.
@@ -66,7 +73,7 @@ def lay_out(plan: Plan, data: Data, store: Store, *, device: str) -> Pipeline:
         JudgeError: the judge's file is missing or its preprocessing was not declared.
         StoreError: a kept stage was trained in another arithmetic.
     """
-    method = build(Method, plan.method_entry(), where="method")
+    method = method or build(Method, plan.method_entry(), where="method")
     run = Context(plan, data, store, device, method, _attacks(plan), arithmetic(device, store))
     refuse_same(method, plan.attack, "attack", data.role("A"), store)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...methods.base import Method
 from ...reports.result import record as results
 from ...reports.result.record import RunRecord
 from ..plan.data import open_data
@@ -34,8 +35,18 @@ class Outcome:
     """False where an equal record was there already."""
 
 
-def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: Display) -> Pipeline:
+def prepare(
+    plan: Plan, store: Store, *, data_root: Path, device: str, display: Display, method: Method | None = None
+) -> Pipeline:
     """Open the data, lay out the stages, and try what the run was given; nothing but a scan of images is made.
+
+    Args:
+        plan: of the run.
+        store: of finished stages.
+        data_root: where cards look for their data.
+        device: as the user named it.
+        display: shows progress.
+        method: to be used in place of the plan's.
 
     Raises:
         Every error of `open_data`, `lay_out` and `try_all`.
@@ -48,7 +59,7 @@ def prepare(plan: Plan, store: Store, *, data_root: Path, device: str, display: 
     for each in data.shared:
         if not each.shared:
             display.note(f"warning: {each}")
-    pipeline = lay_out(plan, data, store, device=device)
+    pipeline = lay_out(plan, data, store, device=device, method=method)
     for sentence in changed_code.told(pipeline.context):
         display.note(sentence)
     if not all(store.has(stage.name, stage.inputs) for stage in pipeline.stages):

@@ -103,12 +103,7 @@ def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
     _chance(axes, group)
     missing = len(group.rows) - len(points)
     absent = f" ({missing} {'row' if missing == 1 else 'rows'} not drawn)" if missing else ""
-    axes.set_title(
-        f"{group.dataset}, {group.recipe}"
-        + (f" ({missing} {'row' if missing == 1 else 'rows'} not drawn)" if missing else ""),
-        fontsize="medium",
-        parse_math=False,
-    )
+    axes.set_title(f"{group.dataset}, {group.recipe}{absent}", fontsize="medium", parse_math=False)
     axes.set(xlabel="utility: mean over verification sets, %", ylabel="leakage to the worst attacker, % (less is up)")
     axes.margins(0.15)
     axes.set_ylim(140, -0.35)
