@@ -67,10 +67,10 @@ def do(args: argparse.Namespace) -> int:
     """Run every method with every seed, and say what came out.
 
     Returns:
-        0, or 1 where a sanity bound failed.
+        0; 1 where a sanity bound failed; 2 where one of several runs ended with an error, which the others did not.
 
     Raises:
-        Every error of a run; what was finished before is kept.
+        Every error of a run that is alone; what was finished before is kept.
     """
     return _run_jobs(args, lambda text: show(text + "\n"))
 
@@ -114,37 +114,48 @@ def _run_all(
 ) -> int:  # fmt: skip
     from ..experiment.run import run
     from ..plan.dataset import called
+    from ..terminal.printing import say as complain
+    from .several import UNUSABLE, Failed
     from .summary import board, summary
 
-    outcomes = []
+    outcomes, failed = [], Failed(len(runs))
     for number, pipeline in enumerate(runs):
         planned = pipeline.context.plan
+        name = f"{pipeline.context.name} on {called(planned.dataset)}, seed {planned.seed}"
         if len(runs) > 1:
-            method = planned.method_entry()["use"]
-            display.note(f"run {number + 1} of {len(runs)}: {method} on {called(planned.dataset)}, seed {planned.seed}")
+            display.note(f"run {number + 1} of {len(runs)}: {name}")
         make = partial(run, pipeline, display=display, call_others=partial(call, number))
-        outcome = _watched(make, store) if args.system_metrics else make()
-        outcomes.append(outcome)
-        place = _follow_up(outcome, store, args, display)
-        if args.format != "json":
-            say(summary(outcome, place))
+        with failed.noted(name):
+            outcome = _watched(make, store) if args.system_metrics else make()
+            outcomes.append(outcome)
+            place = _follow_up(outcome, store, args, display)
+            if args.format != "json":
+                say(summary(outcome, place))
     records = [outcome.record for outcome in outcomes]
     if args.format == "json":
         say(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
     elif len(records) > 1:
         say(board(records))
+    if failed.names:
+        complain(failed.summary())
+        return UNUSABLE
     return int(any(not check.passed for record in records for check in record.checks))
 
 
 def _plans(args: argparse.Namespace) -> list[Plan]:
-    """One plan a method and seed; all are checked before the first one runs."""
-    from ..plan.plan import plan
+    """One plan a method, a seed and a line of the experiment's grid; all are checked before the first one runs."""
+    from ..plan import grid
+    from ..plan.plan import ConfigError, plan
 
+    lines = grid.settings(args.experiment)
+    for entry in ("method", "seed"):
+        if getattr(args, entry) and entry in grid.named(lines):
+            raise ConfigError(f"--{entry}: the grid of {args.experiment} has it, too; leave one of them out")
     return [
         plan(
             recipe=args.recipe,
             experiment=args.experiment,
-            settings=args.set,
+            settings=[*line, *args.set],
             dataset=args.dataset,
             method=method,
             seed=seed,
@@ -153,7 +164,7 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
             skip_bad=args.skip_bad,
             groups={"table": args.groups} if args.groups else None,
         )
-        for method, seed in product(args.method or [None], args.seed or [None])
+        for line, method, seed in product(lines, args.method or [None], args.seed or [None])
     ]
 
 

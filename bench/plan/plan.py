@@ -108,7 +108,7 @@ class Plan(BaseModel):
 
 def recipes() -> dict[str, str]:
     """Name to purpose of every recipe of the suite."""
-    return {path.stem: str(_read(path).get("about", "")) for path in sorted(RECIPES.glob("*.yaml"))}
+    return {path.stem: str(read(path).get("about", "")) for path in sorted(RECIPES.glob("*.yaml"))}
 
 
 def plan(
@@ -126,7 +126,8 @@ def plan(
         ConfigError: an entry is unknown, of the wrong type, or out of range.
         DataError: a file is not the YAML it should be.
     """
-    written = _read(experiment) if experiment else {}
+    written = read(experiment) if experiment else {}
+    written.pop("grid", None)  # what differs between several runs: `grid.settings` gives it for each
     recipe = recipe or written.get("recipe") or "quick"
     if not isinstance(recipe, str):
         raise ConfigError(f"recipe: expected a name or a path, got {recipe!r}")
@@ -146,15 +147,21 @@ def plan(
 def _recipe(name: str) -> dict[str, Any]:
     known = {path.stem: path for path in RECIPES.glob("*.yaml")}
     if name in known:
-        return _read(known[name])
+        return read(known[name])
     if Path(name).suffix in (".yaml", ".yml"):
-        return _read(Path(name))
+        return read(Path(name))
     near = difflib.get_close_matches(name, known, n=2)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known))}"
     raise ConfigError(f"recipe: no recipe named {name!r}; {hint} A path of a file ends in .yaml")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """The entries of a recipe's or an experiment's file.
+
+    Raises:
+        ConfigError: it holds something else.
+        DataError: it is not the YAML it should be.
+    """
     content = safe_yaml.load(path, where=str(path))
     if content is None:
         return {}
