@@ -93,6 +93,20 @@ def test_unpaired_numbers_are_judged_by_tolerance_and_intervals(gated, before, n
     assert verdict_of(gated, [_kept(before)], [_score(now)])[0] == verdict
 
 
+@pytest.mark.parametrize(
+    ("gated", "before", "now"),
+    [(ACCURACY, 0.8, 0.65), (ACCURACY, 0.65, 0.8), (LEAKAGE, 0.1, 0.25), (LEAKAGE, 0.25, 0.1)],
+)
+def test_a_change_exactly_at_the_tolerance_is_within_it(gated: Gated, before: float, now: float) -> None:
+    """Significant by far, so that the tolerance alone decides; the difference is no round number in binary."""
+    change = {"tolerance": 0.15}
+    assert verdict_of(gated.model_copy(update=change), [_kept(before)], [_score(now)])[0] == "ok"
+    worse = (now < before) == (gated.better == "higher")
+    change = {"tolerance": 0.15 - 1e-6}
+    beyond = verdict_of(gated.model_copy(update=change), [_kept(before)], [_score(now)])[0]
+    assert beyond == ("regressed" if worse else "improved")
+
+
 def test_a_significant_change_within_the_tolerance_is_ok() -> None:
     wide = ACCURACY.model_copy(update={"tolerance": 0.2})
     assert verdict_of(wide, [_kept(0.8)], [_score(0.65)])[0] == "ok"
