@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from ....reports.result.record import Curve, Measure, Score
 from ....reports.statistics.intervals import clustered
-from ...biometrics.chance import chance_of_identity
-from ...biometrics.chance import keeps_first as _keeps_first
+from ...biometrics.chance import chance_of_identity, keeps_first
 from . import arrays, by_person
 
 if TYPE_CHECKING:
@@ -233,7 +232,7 @@ def by_gallery_size(found: SearchResult, on: str) -> Curve:
     sizes = [size for size in SIZES if size < n] + [n]
     rank, count = np.unique(found.identity[found.identity <= n], return_counts=True)
     y = [
-        sum(c * _keeps_first(n, r, size) for r, c in zip(rank.tolist(), count.tolist(), strict=True))
+        sum(c * keeps_first(n, r, size) for r, c in zip(rank.tolist(), count.tolist(), strict=True))
         / len(found.identity)
         for size in sizes
     ]
