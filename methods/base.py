@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from .. import FacebenchError
 from ..datasets.base import Face, Faces, Progress, silent
@@ -41,6 +41,22 @@ class NotMadeError(MethodError):
     """Faces that were made private once and for all, and not of these people."""
 
 
+class People(BaseModel):
+    """Who some faces show, by digests and numbers that tell nothing of them.
+
+    So whoever is released is not among those that a method was fitted on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    faces: Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")]
+    """The fingerprint of the dataset."""
+    role: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """The digest of those of its images that were used; None for all."""
+    drawn: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """Of drawn faces, the seed: person i of it is the same in a set of any size."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """How and with what a method is to be fitted, beside its own parameters."""
@@ -52,6 +68,8 @@ class Fit:
     progress: Progress = silent
     scratch: Path | None = None
     """A folder that outlives a killed `fit`: what lies in it was put there by an earlier try at this very fit."""
+    people: People | None = None
+    """Who the faces show, for a method whose fitted file says so."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +171,16 @@ class Method(BaseModel, ABC):
         super().__pydantic_init_subclass__(**kwargs)
         if cls.load is Method.load and cls.publish is Method.publish:
             raise TypeError(f"{cls.__name__}: a method implements `load` or `publish`; it has neither")
+
+    @property
+    def brought(self) -> Path | None:
+        """The file of what was fitted once, elsewhere, and is used in place of a fit of the run's own."""
+        return None
+
+    @property
+    def fits(self) -> bool:
+        """Whether `fit` has to be called before faces can be made private, with these parameters."""
+        return type(self).learns and self.brought is None
 
     @property
     def needs_teacher(self) -> bool:

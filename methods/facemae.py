@@ -8,9 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from .base import Fit, MethodError
+from .parts import brought
 from .parts.autoencoder import LOG, WEIGHTS, Rebuilder
 
 __all__ = ["LOG", "WEIGHTS", "FaceMAE"]
+
+_IN_A_RELEASE = frozenset({"release_ratio", "mask", "face_share"})
+"""What may be another in a release than in training."""
 
 
 class FaceMAE(Rebuilder):
@@ -43,6 +47,15 @@ class FaceMAE(Rebuilder):
     cannot be met by a fine texture that means something to this teacher alone."""
     teacher: Path | None = None
     """A recognizer's weights, for the relation loss; none lets the run train one on the same people."""
+    fitted: Annotated[Path | None, Field(exclude_if=lambda value: value is None)] = None
+    """A fitted file that is used as it is, in place of a fit of the run's own: `synthetic`, which comes with the suite
+    and was fitted on drawn people of another seed; a file that `fit` wrote; or, in a run, the key of a stage `fit` of
+    its store. All that decided the training comes from the file then."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_fitted(cls, given: Any) -> Any:
+        return brought.filled(cls, given, changeable=_IN_A_RELEASE)
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> FaceMAE:
@@ -51,8 +64,12 @@ class FaceMAE(Rebuilder):
         return self
 
     @property
+    def brought(self) -> Path | None:
+        return self.fitted
+
+    @property
     def needs_teacher(self) -> bool:
-        return self.relation_weight > 0 and self.teacher is None
+        return self.relation_weight > 0 and self.teacher is None and self.fitted is None
 
     def _losses(self) -> dict[str, Any]:
         return {

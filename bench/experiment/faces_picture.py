@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...reports.pictures.shows import Shows, mark, shows
+from ..plan.fitted import fitted_on
+from .stages.release import private_faces
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ...datasets.base import Faces
     from .pipeline import Pipeline
 
@@ -41,7 +46,10 @@ def keep(run: Pipeline, folder: Path, *, asked: bool, anew: bool) -> None:
 
 def _drawn(run: Pipeline) -> bool:
     """Whether nobody real can be seen: faces are drawn, and the method brings none from a file, as `external` does."""
-    files = (value for value in vars(run.context.method).values() if isinstance(value, Path))
+    method = run.context.method
+    people = fitted_on(method)
+    weights = method.brought if people and people.drawn is not None else None
+    files = (value for value in vars(method).values() if isinstance(value, Path) and value != weights)
     return run.context.data.synthetic and not any(files)
 
 
@@ -60,6 +68,21 @@ def _put(path: Path, draw: Callable[[Path], object], of: Shows) -> None:
         return
     finally:
         partial.unlink(missing_ok=True)
+
+
+def some(run: Pipeline, *, columns: int = COLUMNS) -> NDArray[np.uint8]:
+    """The first private face of some people of role P: uint8 [B, H, W, 3], RGB.
+
+    Raises:
+        ValueError: the run shows, or may show, real faces.
+    """
+    import numpy as np
+
+    if not _drawn(run):
+        raise ValueError(f"expected a run on drawn faces, got one on {run.context.data.name}")
+    faces = private_faces(run.path(run.release))
+    first = np.unique(faces.labels, return_index=True)[1][:columns]
+    return np.stack([faces[int(index)].image.numpy().transpose(1, 2, 0) for index in first])
 
 
 def draw_grid(run: Pipeline, path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ...methods.base import Method
 from ..attacks.base import Attack
 from ..plan.data import Data
+from ..plan.fitted import in_store, refuse_released
 from ..plan.plan import ConfigError, Plan
 from ..plan.roles import Role
 from ..plan.sameness import refuse_same
@@ -69,11 +70,13 @@ def lay_out(plan: Plan, data: Data, store: Store, *, device: str, method: Method
 
     Raises:
         PluginError, UnknownPlugin: the method or an attack cannot be built.
-        ConfigError: an attack is named twice, or a judge is the method's teacher.
+        ConfigError: an attack is named twice, a judge is the method's teacher, or the method was fitted elsewhere on
+            people of this dataset.
         JudgeError: the judge's file is missing or its preprocessing was not declared.
-        StoreError: a kept stage was trained in another arithmetic.
+        StoreError: a kept stage was trained in another arithmetic, or one that the method names was changed.
     """
-    method = method or build(Method, plan.method_entry(), where="method")
+    method = method or build(Method, in_store(plan.method_entry(), store), where="method")
+    refuse_released(method, data)
     run = Context(plan, data, store, device, method, _attacks(plan), arithmetic(device, store))
     refuse_same(method, plan.attack, "attack", data.role("A"), store)
 

@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from ...methods.base import Method, MethodError
 from ...methods.parts import fitted_file as files
+from ...methods.parts.brought import FIELD
+from ..plan.fitted import in_store
 from ..plugins import build, explain, name_of, spell
-from ..store.store import digest, file_digest
+from ..store.store import Store, digest, file_digest
 
 _TRACE = "stage.json"
 _MOST_TRACE = 16 * 2**20
@@ -51,12 +53,16 @@ def choose(name: str | None, parameters: Mapping[str, Any], fitted: str | None, 
             fitted by another method, version, or with other parameters.
         PluginError, UnknownPlugin: there is no such method, or a parameter is wrong.
     """
+    if fitted is not None and parameters.get(FIELD) is not None:
+        raise MethodError(
+            f"--fitted {fitted} and method.{FIELD} {parameters[FIELD]}: expected one of them; leave the other out"
+        )
     if fitted is not None:
         return _fitted(name, parameters, _find(fitted, store))
     if name is None:
         raise MethodError("--method: expected a method's name, or --fitted with what a method learned; got neither")
-    method = build(Method, {**parameters, "use": name}, where="method")
-    if type(method).learns:
+    method = build(Method, in_store({**parameters, "use": name}, Store(store)), where="method")
+    if method.fits:
         raise MethodError(f"--fitted: {name} learns, and what it learned is needed. {_how_to_get(method, name, store)}")
     return Chosen(method, name_of(method, Method), spell(method))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...facemae.runtime.device import processor
 from ...reports.result import record as results
+from ..plan.fitted import refuse_originals
 from ..plan.plan import plan
 from ..terminal.progress import Display
 from . import join, secret, shards
@@ -52,6 +53,7 @@ def privatize(args: argparse.Namespace) -> str:
         if bad is None or not all(0 <= face < len(originals.faces) for face in bad):
             bad = originals.scan(display)
         originals.refuse_damaged(bad, skip=args.skip_bad)
+        refuse_originals(chosen.method, originals.faces, originals.fingerprint)
         device = processor(args.device).type  # told before a key is drawn
         key = secret.read(args.key) if args.key else place.secret()
         job = Job(

@@ -140,7 +140,7 @@ class Rebuilder(Method, ABC):
                 self._train(model, faces, out, how, guide, lambda line: print(json.dumps(line._asdict()), file=log))
         except (TrainingError, WeightsError, ValueError) as error:
             raise MethodError(f"{name}: {error}") from error
-        weights.save(model, out / WEIGHTS, metadata={fitted_file.KEY: fitted_file.describe(self)})
+        weights.save(model, out / WEIGHTS, metadata={fitted_file.KEY: fitted_file.describe(self, people=how.people)})
 
     def network(self, fitted: Path) -> Network | None:
         import torch
@@ -182,10 +182,12 @@ class Rebuilder(Method, ABC):
         from ...facemae import weights
         from ...facemae.runtime.checkpoint import WeightsError
 
+        path = self.brought or fitted / WEIGHTS
         try:
-            said = fitted_file.read(fitted / WEIGHTS)
-            fitted_file.refuse_other(said, self, ("size", "patch", "pixel_normalised"), fitted / WEIGHTS)
-            return weights.load(fitted / WEIGHTS, self._architecture(), device=device)
+            said = fitted_file.read(path)
+            fitted_file.refuse_other(said, self, ("size", "patch", "pixel_normalised"), path)
+            fitted_file.refuse_damaged(said, path)
+            return weights.load(path, self._architecture(), device=device)
         except (WeightsError, MethodError) as error:
             raise MethodError(f"{type(self).__name__.lower()}: {error}") from error
 

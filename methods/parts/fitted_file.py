@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from ...datasets.files.regular import open_regular
-from ..base import Method, MethodError
+from ..base import Method, MethodError, People
 
 KEY = "facebench_method"
 """The entry of the file's metadata."""
@@ -45,6 +45,10 @@ class Fitted(BaseModel):
     """`Method.version` when it was fitted."""
     parameters: dict[str, JsonValue]
     """All of them; one that names a file is spelled `sha256:` and the digest of the file's content."""
+    people: People | None = None
+    """On whom it was fitted; None where the file is older than that, or of a method that does not tell."""
+    weights: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of all that follows the file's header, so that damage is told before anything is made."""
 
     @field_validator("parameters")
     @classmethod
@@ -67,12 +71,16 @@ class Fitted(BaseModel):
         }
 
 
-def describe(method: Method, *, name: str | None = None) -> str:
+def describe(
+    method: Method, *, name: str | None = None, people: People | None = None, weights: str | None = None
+) -> str:
     """What to write under `KEY` into a fitted file: JSON, equal for equal methods.
 
     Args:
         method: as it is fitted; files that its parameters name are read for their digest.
         name: of the plug-in, where it is not the name of the file that its class stands in.
+        people: on whom it was fitted.
+        weights: digest of the file's content behind its header.
 
     Raises:
         MethodError: a file that a parameter names cannot be read.
@@ -82,9 +90,11 @@ def describe(method: Method, *, name: str | None = None) -> str:
         if isinstance(value, Path):
             parameters[field] = _digest(value, f"{type(method).__name__}.{field}")
     said = Fitted(
-        method=name or type(method).__module__.rpartition(".")[2], version=type(method).version, parameters=parameters
-    )
-    return json.dumps(said.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+        method=name or type(method).__module__.rpartition(".")[2], version=type(method).version, parameters=parameters,
+        people=people, weights=weights,
+    )  # fmt: skip
+    told = said.model_dump(mode="json", exclude={name for name in ("people", "weights") if getattr(said, name) is None})
+    return json.dumps(told, sort_keys=True, allow_nan=False)
 
 
 def read(path: Path) -> Fitted:
@@ -151,6 +161,36 @@ def _parse(said: str, path: Path) -> Fitted:
         f"fitted method {path}: its metadata {KEY!r} cannot be understood: {problem}; expected JSON with method, "
         "version and parameters as `fit` writes it; get the file again from where it was made"
     )
+
+
+def refuse_damaged(said: Fitted, path: Path) -> None:
+    """Refuse a file whose weights are not those that it was written with.
+
+    Raises:
+        MethodError: they are others, or cannot be read.
+    """
+    if said.weights is None:
+        return
+    try:
+        found = weights_digest(path)
+    except OSError as error:
+        raise MethodError(f"fitted method {path}: cannot be read ({error.strerror or error}); check it") from error
+    if found != said.weights:
+        raise MethodError(
+            f"fitted method {path}: expected weights of SHA-256 {said.weights[:16]}..., as the file says of itself, "
+            f"got {found[:16]}...; it was changed or damaged: get it again from where it was made"
+        )
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 of what follows the header of a safetensors file, in hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        file.seek(int.from_bytes(file.read(8), "little"), 1)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(path: Path, where: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .aside import matplotlib_aside
-from .shows import mark
+from .shows import Shows, mark
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +33,13 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path, *, of: Shows = "numbers") -> Path:
     """Write a picture whole or not at all, in the format that its name says.
+
+    Args:
+        figure: the picture.
+        path: of the file.
+        of: what it shows, which a PNG says of itself.
 
     Raises:
         ValueError: the name has another ending than those of `ENDINGS`.
@@ -50,7 +55,7 @@ def save(figure: Figure, path: Path) -> Path:
         with rc_context({"svg.hashsalt": "facebench"}):  # names inside an SVG are drawn by chance without it
             figure.savefig(partial, format=ending[1:], **ENDINGS[ending])
         if ending == ".png":
-            mark(partial, "numbers")
+            mark(partial, of)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ....datasets.base import Progress
 from ....methods.base import Fit
+from ...plan.fitted import people_of
 from ...plugins import spell
 from ...recognition.recognizer import WEIGHTS
 from .context import Context
@@ -13,13 +14,13 @@ from .stage import STEPS, Stage
 
 
 def fit(run: Context, teacher: Stage | None) -> Stage | None:
-    """Fit the method; None where it learns nothing.
+    """Fit the method; None where it learns nothing, or brings what it learned.
 
     Args:
         run: what the run is made of.
         teacher: of the method, where it asks for one.
     """
-    if not run.method.learns:
+    if not run.method.fits:
         return None
 
     def make(out: Path, progress: Progress) -> None:
@@ -29,6 +30,7 @@ def fit(run: Context, teacher: Stage | None) -> Stage | None:
             teacher=run.path(teacher) / WEIGHTS if teacher else None,
             progress=progress,
             scratch=run.store.scratch("fit", inputs),
+            people=people_of(run.data, "G"),
         )
         run.method.fit(run.data.role("G"), out, config)
 
@@ -43,5 +45,5 @@ def fit(run: Context, teacher: Stage | None) -> Stage | None:
 
 
 def fitted(run: Context, stage: Stage | None) -> Path:
-    """What the method was fitted into; empty where it learns nothing."""
+    """What the method was fitted into; empty where that is no stage."""
     return run.path(stage) if stage else Path()

@@ -1,0 +1,95 @@
+"""Methods that were fitted once and are used as they are: which file that is, and on whom it was fitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ...datasets.base import Faces
+from ...datasets.synthetic import SyntheticFaces
+from ...methods.base import Method, People
+from ...methods.parts import fitted_file
+from ...methods.parts.brought import FIELD
+from ..store.store import Store
+from .data import Data
+from .plan import ConfigError
+from .roles import Role
+
+
+def in_store(entry: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """The method's entry, with the key of a stage `fit` replaced by the file that it wrote.
+
+    Raises:
+        StoreError: what the stage wrote was changed.
+    """
+    value = entry.get(FIELD)
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{16}", value):
+        path = store.verified("fit", value)
+        if path:
+            return {**entry, FIELD: path / fitted_file.MODEL}
+    return dict(entry)
+
+
+def people_of(data: Data, role: Role) -> People:
+    """Who plays a role, as a fitted file tells it."""
+    return People(faces=data.fingerprint, role=data.ids[role][1], drawn=_drawn(data.faces))
+
+
+def refuse_released(method: Method, data: Data) -> None:
+    """Refuse a method that was fitted on people among those of the run, unless they play the role it is fitted on.
+
+    Raises:
+        ConfigError: it was, or its file does not tell.
+    """
+    people = fitted_on(method)
+    if people is None or not _same(people, data.faces, data.fingerprint):
+        return
+    if people.role == data.ids["G"][1] and data.ids["G"] != data.ids["P"] and people.faces == data.fingerprint:
+        return
+    raise ConfigError(_refusal(people) + "choose other people or weights, or fit in the run")
+
+
+def refuse_originals(method: Method, faces: Faces, fingerprint: str) -> None:
+    """Refuse a method that was fitted on people of a dataset which is to be made private.
+
+    Raises:
+        ConfigError: it was, or its file does not tell.
+    """
+    people = fitted_on(method)
+    if people is not None and _same(people, faces, fingerprint):
+        raise ConfigError(_refusal(people) + "make other people private, or use other weights")
+
+
+def fitted_on(method: Method) -> People | None:
+    """On whom the file was fitted that a method brings; None where it brings none.
+
+    Raises:
+        ConfigError: the file does not tell.
+    """
+    if method.brought is None:
+        return None
+    said = fitted_file.read(method.brought)
+    if said.people is None:
+        raise ConfigError(
+            f"method.{FIELD}: {method.brought} does not say on whom it was fitted, so they may be among those who are "
+            "released; fit it again with this facebench, or fit in the run"
+        )
+    return said.people
+
+
+def _same(people: People, faces: Faces, fingerprint: str) -> bool:
+    drawn = _drawn(faces)
+    return people.faces == fingerprint or (drawn is not None and people.drawn == drawn)
+
+
+def _drawn(faces: Faces) -> int | None:
+    return faces.seed if isinstance(faces, SyntheticFaces) else None
+
+
+def _refusal(people: People) -> str:
+    whom = f"drawn people of seed {people.drawn}" if people.drawn is not None else f"people of {people.faces[:16]}"
+    return (
+        f"method.{FIELD}: the weights were fitted on {whom}, who are among those of this dataset: what they were "
+        "fitted on would be released; "
+    )
