@@ -41,12 +41,20 @@ class Bin(PairSource):
         """Decode all pairs, on as many threads as there are processors.
 
         Raises:
-            DataError: the file is missing, damaged or hostile, holds no pairs or pairs of one kind only, or an
-                image that is not a face of SIZE x SIZE pixels.
+            DataError: the file is missing, damaged or hostile, holds no pairs, or an image that is not a face of
+                SIZE x SIZE pixels.
+        """
+        images, same, where = self.encoded()
+        return decode_pairs(images, same, where, resize=self.resize)
+
+    def encoded(self) -> tuple[list[bytes], NDArray[np.bool_], list[str]]:
+        """The images [2N] undecoded, the flags [N], and the place of each image for messages.
+
+        Raises:
+            DataError: the file is missing, damaged or hostile, or holds no pairs.
         """
         images, same = read(self.path)
-        where = [f"{self.path}: image {i} (of pair {i // 2})" for i in range(len(images))]
-        return decode_pairs(images, same, where, resize=self.resize)
+        return images, same, [f"{self.path}: image {i} (of pair {i // 2})" for i in range(len(images))]
 
     def fingerprint(self) -> str:
         """SHA-256 of the file; another one where faces are scaled.
@@ -72,7 +80,7 @@ def read(path: Path) -> tuple[list[bytes], NDArray[np.bool_]]:
         The encoded images [2N] and the flags [N]; images 2i and 2i + 1 are pair i.
 
     Raises:
-        DataError: the file is missing, damaged or hostile, or holds no pairs or pairs of one kind only.
+        DataError: the file is missing, damaged or hostile, or holds no pairs.
     """
     content = _contents(path)
     images, flags = unpickle(content, where=str(path))
@@ -87,11 +95,6 @@ def read(path: Path) -> tuple[list[bytes], NDArray[np.bool_]]:
             "over and over. Get the file again from where it is published."
         )
     same = _flags(flags, path)
-    if same.all() or not same.any():
-        raise DataError(
-            f"{path}: expected genuine and impostor pairs, got {len(same):,} pairs that are all "
-            f"{'genuine' if same[0] else 'impostor'}. Accuracy needs both: use a set that has them."
-        )
     found = _images(images, path)
     _compare(found, same, path)
     return found, same
@@ -158,29 +161,33 @@ def _contents(path: Path) -> bytes:
 
 
 def _flags(flags: Part, path: Path) -> NDArray[np.bool_]:
+    found = np.empty(len(flags), np.bool_)
     for index, flag in enumerate(flags):
-        if not isinstance(flag, bool | int | np.integer | np.bool_) or flag not in (0, 1):
+        value = flag.item() if isinstance(flag, np.ndarray | np.generic) and flag.size == 1 else flag
+        if not isinstance(value, bool | int | float) or value not in (0, 1):
+            got = f"{value:g}" if isinstance(value, int | float) else type(value).__name__
             raise DataError(
-                f"{path}: flag {index}: expected a boolean (genuine or not), got "
-                f"{flag if isinstance(flag, int | np.integer) else type(flag).__name__}. Get the file again from "
-                "where it is published."
+                f"{path}: flag {index}: expected whether the pair is genuine, as true or false or as 1 or 0, got "
+                f"{got}. Write the flags so, or get the file again from where it is published."
             )
-    return np.asarray(flags, dtype=np.bool_)
+        found[index] = bool(value)
+    return found
 
 
 def _images(images: Part, path: Path) -> list[bytes]:
     # one object stays one object, so that an image of several pairs is decoded once
     seen: dict[int, bytes] = {}
-    for index, image in enumerate(images):
+    rows = images.tolist() if isinstance(images, np.ndarray) and images.dtype.kind == "S" else images
+    for index, image in enumerate(rows):
         if id(image) in seen:
             continue
         if isinstance(image, bytes | bytearray):
             seen[id(image)] = bytes(image)
-        elif isinstance(image, np.ndarray) and image.dtype.itemsize == 1:
+        elif isinstance(image, np.ndarray) and (image.dtype.itemsize == 1 or image.dtype.kind == "S"):
             seen[id(image)] = image.tobytes()
         else:
             raise DataError(
-                f"{path}: image {index}: expected an encoded image (bytes), got a {type(image).__name__}. Get the "
-                "file again from where it is published."
+                f"{path}: image {index}: expected an encoded image (bytes, or an array of them), got a "
+                f"{type(image).__name__}. Get the file again from where it is published."
             )
-    return [seen[id(image)] for image in images]
+    return [seen[id(image)] for image in rows]

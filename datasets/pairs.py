@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .base import DataError, Pairs, PairSource
 from .files.image_header import MAX_BYTES as LARGEST_IMAGE
@@ -44,6 +45,15 @@ class PairsTxt(PairSource):
         same, fold = (np.array([getattr(pair, name) for pair in pairs]) for name in ("same", "fold"))
         decoded = decode_pairs(images, same, where, resize=self.resize)
         return decoded._replace(fold=fold) if fold.any() else decoded
+
+    def encoded(self) -> tuple[list[bytes], NDArray[np.bool_], list[str]]:
+        """The images [2N] undecoded, the flags [N], and the place of each image for messages.
+
+        Raises:
+            DataError: the list is damaged, or an image is missing, unreadable or outside the folder.
+        """
+        images, pairs, where = self._images()
+        return images, np.array([pair.same for pair in pairs]), where
 
     def fingerprint(self) -> str:
         """SHA-256 over the images' digests and the flags, pair by pair; takes the time of reading all images.

@@ -258,10 +258,12 @@ def _pairs_told(found: PairReport) -> list[str]:
         f"{found.name}: {found.pairs:,} pairs, {found.genuine:,} genuine and {found.impostors:,} impostor: "
         + ("good" if found.usable else "NOT good")
     ]
+    if found.lacks:
+        lines.append(f"  {found.lacks}")
     if found.undecodable:
         lines.append(f"  undecodable images: {len(found.undecodable):,}; --skip-bad does not pass over these")
         lines += [f"  {bad.reason}" for bad in found.undecodable[:SHOWN]]
-    if found.one_kind:
+    if found.one_kind and not found.lacks:
         lines.append(
             f"  folds that hold one kind of pair only: {', '.join(map(str, found.one_kind))} of 10; the usual accuracy "
             "expects both kinds in every tenth of the pairs: bring them into another order"

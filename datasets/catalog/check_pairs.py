@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import DataError, PairSource, Progress, silent
-from ..bin import Bin, read
+from ..bin import Bin
+from ..pairs import PairsTxt
 from .check import Undecodable
 
 FOLDS = 10
@@ -36,11 +36,13 @@ class PairReport:
     """Of the ten folds, from 1, those with genuine pairs only, or with impostors only."""
     unreadable: str = ""
     """Why the set cannot be read at all; empty where it can."""
+    lacks: str = ""
+    """What pairs it lacks to measure accuracy on; empty where it lacks none."""
 
     @property
     def usable(self) -> bool:
-        """Whether it can be read, and every image decoded."""
-        return not (self.unreadable or self.undecodable)
+        """Whether it can be read, every image decoded, and accuracy measured."""
+        return not (self.unreadable or self.undecodable or self.lacks)
 
 
 def check_pairs(name: str, source: PairSource, *, progress: Progress = silent) -> PairReport:
@@ -52,15 +54,38 @@ def check_pairs(name: str, source: PairSource, *, progress: Progress = silent) -
         progress: told of images decoded; total is only known once the set is read.
     """
     try:
-        if isinstance(source, Bin):
-            images, same = read(source.path)
-            bad = _undecodable(images, source.path, source.resize, progress)
+        if isinstance(source, Bin | PairsTxt):
+            images, same, where = source.encoded()
+            bad = _undecodable(images, where, source.resize, progress)
         else:
             same, bad = source.open().same, ()
     except DataError as error:
         return PairReport(name, unreadable=str(error))
     genuine = int(same.sum())
-    return PairReport(name, len(same), genuine, len(same) - genuine, bad, one_kind(same))
+    return PairReport(name, len(same), genuine, len(same) - genuine, bad, one_kind(same), lacks=_lacks(same))
+
+
+def refuse(found: PairReport) -> None:
+    """Go on with a verification set only where it can be used.
+
+    Raises:
+        DataError: it cannot; the message says why, as `bench data verify` does.
+    """
+    if found.usable:
+        return
+    bad = found.undecodable
+    more = f" (and {len(bad) - 1:,} images more; `bench data verify` lists them)" if len(bad) > 1 else ""
+    why = found.unreadable or found.lacks or f"{bad[0].reason}{more}"
+    raise DataError(f"verification set {found.name}: {why}")
+
+
+def _lacks(same: NDArray[np.bool_]) -> str:
+    if same.any() and not same.all():
+        return ""
+    return (
+        f"expected genuine and impostor pairs, got {len(same):,} pairs that are all "
+        f"{'genuine' if same.all() else 'impostor'}; accuracy needs both: use a set that has them"
+    )
 
 
 def one_kind(same: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -73,18 +98,18 @@ def one_kind(same: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(number for number, fold in enumerate(folds, 1) if len(fold) and (fold.all() or not fold.any()))
 
 
-def _undecodable(images: list[bytes], path: Path, resize: bool, progress: Progress) -> tuple[Undecodable, ...]:
+def _undecodable(images: list[bytes], where: list[str], resize: bool, progress: Progress) -> tuple[Undecodable, ...]:
     from ..files.codec import decode
 
     def reason(index: int) -> str | None:
         try:
-            decode(images[index], where=f"{path}: image {index} (of pair {index // 2})", resize=resize)
+            decode(images[index], where=where[index], resize=resize)
         except DataError as error:
             return str(error)
         return None
 
     first: dict[int, int] = {}  # an object that occurs several times is decoded once
-    where = [first.setdefault(id(image), index) for index, image in enumerate(images)]
+    origins = [first.setdefault(id(image), index) for index, image in enumerate(images)]
     reasons: dict[int, str] = {}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         todo, done = iter(first.values()), 0
@@ -92,11 +117,11 @@ def _undecodable(images: list[bytes], path: Path, resize: bool, progress: Progre
             reasons.update((i, says) for i, says in zip(block, pool.map(reason, block), strict=True) if says)
             done += len(block)
             progress(done, len(first))
-    return tuple(_told(index, reasons[origin], n) for n, (index, origin) in enumerate(_bad(where, reasons)))
+    return tuple(_told(index, reasons[origin], n) for n, (index, origin) in enumerate(_bad(origins, reasons)))
 
 
-def _bad(where: list[int], reasons: dict[int, str]) -> Iterator[tuple[int, int]]:
-    return ((index, origin) for index, origin in enumerate(where) if origin in reasons)
+def _bad(origins: list[int], reasons: dict[int, str]) -> Iterator[tuple[int, int]]:
+    return ((index, origin) for index, origin in enumerate(origins) if origin in reasons)
 
 
 def _told(index: int, reason: str, number: int) -> Undecodable:

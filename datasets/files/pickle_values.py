@@ -23,7 +23,9 @@ Arguments = tuple[Any, ...]
 
 _LATIN = ("latin1", "latin-1")
 _ESCAPE = re.compile(rb"\\(?:x[0-9a-fA-F]{2}|[\\'\"nrt])")
-_NUMBERS = ("b1", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
+_NUMBERS = ("b1", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8")
+_BYTES = re.compile(r"S[1-9][0-9]{0,7}")
+_OBJECTS = "O8"
 
 
 class Unfit(FacebenchError, ValueError):
@@ -52,7 +54,7 @@ class Dtype:
     def build(self, state: Arguments) -> None:
         order = text(state[1]) if len(state) == 8 else None
         if order not in ("|", "<", ">", "=") or any(part is not None for part in state[2:5]):
-            raise Unfit("a numpy dtype with fields", "booleans or whole numbers")
+            raise Unfit("a numpy dtype with fields", "booleans, numbers or bytes")
         self.order = order
 
 
@@ -60,12 +62,22 @@ class Dtype:
 class Array:
     """A numpy array in the making: pickles create it empty and fill it later."""
 
-    value: NDArray[Any] | None = None
+    value: NDArray[Any] | list[Any] | None = None
+    """One-dimensional; of an array of objects the list of them."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it brings to memory."""
+        return self.value.nbytes if isinstance(self.value, np.ndarray) else 0
 
     def build(self, state: Arguments) -> None:
         if len(state) != 5 or state[0] != 1:
             raise Unfit("a numpy array of an unknown layout", "layout 1")
-        self.value = array(state[4], dtype=state[2], shape=state[1])
+        if isinstance(state[2], Dtype) and state[2].code == _OBJECTS and type(state[4]) is list:
+            _along(state[1], len(state[4]))
+            self.value = state[4]
+        else:
+            self.value = array(state[4], dtype=state[2], shape=state[1])
 
 
 def text(value: object) -> str | None:
@@ -92,14 +104,27 @@ def array(raw: object, *, dtype: object, shape: object) -> NDArray[Any]:
     """View bytes as a one-dimensional array; nothing is copied.
 
     Raises:
-        Unfit: it has more dimensions, other values than whole numbers, or another size.
+        Unfit: it has other values than numbers or bytes, two dimensions of more than one, or another size.
     """
-    if not (isinstance(raw, bytes | bytearray) and isinstance(dtype, Dtype) and type(shape) is tuple):
+    if not (isinstance(raw, bytes | bytearray) and isinstance(dtype, Dtype) and dtype.code != _OBJECTS):
         raise Unfit("a numpy array of objects", "an array of bytes or flags")
     numbers = np.dtype(dtype.order.replace("|", "=") + dtype.code)
-    if len(shape) != 1 or type(shape[0]) is not int or shape[0] * numbers.itemsize != len(raw):
-        raise Unfit(f"a numpy array whose shape does not fit its {len(raw):,} bytes", "one dimension")
+    _along(shape, len(raw) // numbers.itemsize)
+    if len(raw) % numbers.itemsize:
+        raise Unfit(f"a numpy array of {len(raw):,} bytes that are no whole numbers", "whole ones")
     return np.frombuffer(raw, dtype=numbers)
+
+
+def _along(shape: object, size: int) -> None:
+    """Refuse a shape that is not that of so many values in a row: [N], [N, 1], [1, N], or [] for one."""
+    if type(shape) is not tuple or not all(type(side) is int for side in shape):
+        raise Unfit("a numpy array without a shape", "an array of bytes or flags")
+    long = [side for side in shape if side != 1] or [1]
+    if len(long) > 1:
+        shown = ", ".join(f"{side:.12g}" for side in shape)
+        raise Unfit(f"a numpy array of [{shown}]", "one dimension: encoded images and flags, no pixels")
+    if long[0] != size:
+        raise Unfit(f"a numpy array whose shape does not fit its {size:,} values", "one dimension")
 
 
 def _latin(value: object, coding: object) -> bytes:
@@ -137,15 +162,15 @@ def _bytearray(arguments: Arguments) -> bytearray:
 
 def _dtype(arguments: Arguments) -> Dtype:
     code = text(arguments[0]) if arguments else None
-    if code not in _NUMBERS:
-        raise Unfit("a numpy dtype", "booleans or whole numbers")
+    if code is None or not (code in _NUMBERS or code == _OBJECTS or _BYTES.fullmatch(code)):
+        raise Unfit("a numpy dtype", "booleans, numbers or bytes")
     return Dtype(code)
 
 
-def _scalar(arguments: Arguments) -> int:
+def _scalar(arguments: Arguments) -> int | float | bytes:
     if len(arguments) != 2:
         raise Unfit("a numpy number without its value", "a flag")
-    value: int = array(arguments[1], dtype=arguments[0], shape=(1,))[0].item()
+    value: int | float | bytes = array(arguments[1], dtype=arguments[0], shape=(1,))[0].item()
     return value
 
 

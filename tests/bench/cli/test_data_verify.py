@@ -68,7 +68,6 @@ def test_faces_without_a_set_say_so(pack: Path, verify: Callable[..., str]) -> N
 
 
 @pytest.mark.parametrize(("content", "says"), [
-    (pickle.dumps((pairs(), [True] * 40)), "got 40 pairs that are all genuine"),
     (pickle.dumps((pairs()[:-1], MIXED)), "got 79 images and 40 flags"),
     (b"cos\nsystem\n(S'true'\ntR.", "the pickle asks for 'os.system'"),
     (pickle.dumps((pairs(), MIXED))[:-100], "a complete pickle"),
@@ -85,6 +84,15 @@ def test_a_set_that_cannot_be_read_spoils_the_verdict_and_no_other_set(
     assert says in said
     assert "good: 40 pairs, 20 genuine and 20 impostor: good" in said
     assert says in verify(2, pack / "bad.bin")
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_a_set_of_one_kind_of_pair_is_read_and_called_no_good(
+    pack: Path, verify: Callable[..., str], genuine: bool
+) -> None:
+    write(pack / "lfw.bin", pairs(), [genuine] * 40)
+    for said in (verify(1, pack), verify(1, pack / "lfw.bin")):
+        assert f"got 40 pairs that are all {'genuine' if genuine else 'impostor'}; accuracy needs both" in said
 
 
 def test_images_that_are_none_are_counted_and_named(pack: Path, verify: Callable[..., str]) -> None:
