@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 from .base import DataError, Face, Faces, FaceSource
 from .files import sums
 from .files.codec import decode
+from .files.entries import IMAGES, is_image, is_litter
 from .files.image_header import MAX_BYTES
 from .files.regular import open_regular
 from .views.subset import of_people
-
-_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-"""File names that claim to be images; what cannot be decoded among them is an error, not an omission."""
-
 
 SUMS = "faces.sums"
 """In the root: the digests of the images, where somebody wrote them."""
@@ -58,6 +55,15 @@ class Folder(FaceSource):
         return self.root / SUMS
 
 
+def nobodys(root: Path) -> int:
+    """How many images lie directly in the root of a folder of identities: they belong to nobody, and are left out.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    return len(_listing(root, root.resolve(), "the root", lambda entry: not entry.is_dir() and _is_face(entry)))
+
+
 class FolderFaces:
     """The faces below a folder. Errors name people and files by number only: a folder's name is a person's.
 
@@ -81,7 +87,7 @@ class FolderFaces:
             if not images:
                 raise DataError(
                     f"{root}: {where} (the folders counted from 0 in the order of their names): expected images "
-                    f"({' '.join(sorted(_IMAGES))}), got none; remove the folder or put its images back"
+                    f"({' '.join(sorted(IMAGES))}), got none; remove the folder or put its images back"
                 )
             for number, (_, entry) in enumerate(images):
                 if not _is_file(entry):
@@ -153,7 +159,7 @@ def _listing(
             found = [
                 (unicodedata.normalize("NFC", entry.name), entry)
                 for entry in entries
-                if not entry.name.startswith(".") and wanted(entry)
+                if not is_litter(entry.name) and wanted(entry)
             ]
         found.sort(key=lambda item: item[0])
         for number, (name, entry) in enumerate(found):
@@ -187,7 +193,7 @@ def _leaves(entry: os.DirEntry[str], inside: Path) -> bool:
 
 
 def _is_face(entry: os.DirEntry[str]) -> bool:
-    return Path(entry.name).suffix.lower() in _IMAGES or entry.is_dir()
+    return is_image(entry.path) or entry.is_dir()
 
 
 def _dangling(entry: os.DirEntry[str]) -> bool:

@@ -10,6 +10,8 @@ Source: Huang et al., Labeled Faces in the Wild (UMass Amherst 07-49, 2007), sec
 from __future__ import annotations
 
 import hashlib
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -17,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import DataError, Pairs, PairSource
+from .files.entries import is_image, is_litter
 from .files.image_header import MAX_BYTES as LARGEST_IMAGE
 from .files.pair_images import MAX_PAIRS, decode_pairs
 from .files.regular import open_regular
 
 MAX_BYTES = 16 << 20
 SUFFIXES = (".jpg", ".png", ".jpeg")
+"""Ends of names that are tried first, in this order; whatever else is an image is found in the person's folder."""
+_Files = dict[str, Path]
 
 
 class PairsTxt(PairSource):
@@ -76,12 +81,13 @@ class PairsTxt(PairSource):
             raise DataError(f"{self.root}: expected a folder with one folder an identity, got none. Check the path.")
         root = self.root.resolve()
         kept: dict[tuple[str, int], bytes] = {}
+        folders: dict[str, _Files] = {}
         images, where = [], []
         for pair in pairs:
             for side, (name, number) in enumerate((pair.first, pair.second)):
                 place = f"{self.path}, line {pair.line}, face {side + 1}"
                 if (name, number) not in kept:
-                    kept[name, number] = _image(root, name, number, place)
+                    kept[name, number] = _image(root, name, number, place, folders)
                 images.append(kept[name, number])
                 where.append(place)
         return images, pairs, where
@@ -176,9 +182,8 @@ def _number(text: str, path: Path, line: int) -> int:
     return int(text)
 
 
-def _image(root: Path, name: str, number: int, place: str) -> bytes:
-    for suffix in SUFFIXES:
-        path = root / name / f"{name}_{number:04d}{suffix}"
+def _image(root: Path, name: str, number: int, place: str, folders: dict[str, _Files]) -> bytes:
+    for path in _candidates(root, name, number, folders, place):
         try:
             inside = path.resolve(strict=True)
             if not inside.is_relative_to(root):
@@ -192,9 +197,38 @@ def _image(root: Path, name: str, number: int, place: str) -> bytes:
             reason = error.strerror if isinstance(error, OSError) else "a loop of links"
             raise DataError(f"{place}: the image cannot be read ({reason}). Check its rights.") from error
     raise DataError(
-        f"{place}: image {number} of that person is missing in {root} (looked for NAME/NAME_{number:04d} with "
-        f"{', '.join(SUFFIXES)}). Complete the folder, or use the list that belongs to it."
+        f"{place}: image {number} of that person is missing in {root} (looked for NAME/NAME_{number:04d} with any "
+        "end of an image's name). Complete the folder, or use the list that belongs to it."
     )
+
+
+def _candidates(root: Path, name: str, number: int, folders: dict[str, _Files], place: str) -> Iterator[Path]:
+    """Where an image may be: by the usual names, then as a look into the person's folder says."""
+    stem = f"{name}_{number:04d}"
+    yield from (root / name / f"{stem}{suffix}" for suffix in SUFFIXES)
+    if name not in folders:
+        folders[name] = _by_stem(root, name, place)
+    if found := folders[name].get(unicodedata.normalize("NFC", stem)):
+        yield found
+
+
+def _by_stem(root: Path, name: str, place: str) -> _Files:
+    """A person's images by their names without their ends; names are compared in Unicode's form NFC."""
+    wanted = unicodedata.normalize("NFC", name)
+    folder = root / name
+    found: _Files = {}
+    try:
+        if not folder.is_dir():  # written in another form, as macOS does
+            same = (entry for entry in sorted(root.iterdir()) if unicodedata.normalize("NFC", entry.name) == wanted)
+            folder = next(same, folder)
+        if folder.is_dir() and folder.resolve().is_relative_to(root):
+            for path in sorted(folder.iterdir()):
+                if not is_litter(path.name) and is_image(path):
+                    for known in (path.name, path.stem):  # a name without an end may have a point in it
+                        found.setdefault(unicodedata.normalize("NFC", known), path)
+    except OSError as error:
+        raise DataError(f"{place}: the person's folder cannot be read ({error.strerror}). Check its rights.") from error
+    return found
 
 
 def _fail(path: Path, line: int, what: str) -> NoReturn:

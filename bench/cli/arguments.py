@@ -49,6 +49,13 @@ def data_root(command: argparse.ArgumentParser) -> None:
     )
 
 
+def resize(command: argparse.ArgumentParser) -> None:
+    """Whether faces of another size are scaled."""
+    command.add_argument(
+        "--resize", action="store_const", const=True, help="scale aligned square faces of another size to 112 x 112"
+    )
+
+
 def device(command: argparse.ArgumentParser) -> None:
     """What networks run on."""
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ...datasets.base import FaceSource, PairSource
     from ...datasets.catalog.check import Report
     from ...datasets.catalog.check_pairs import PairReport
-    from ..plan.dataset import Entry
     from ..plan.plan import Plan
     from .arguments import Commands
 
@@ -51,8 +50,8 @@ def add(commands: Commands) -> None:
             "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
             help="parameters of a plug-in: dataset.root=DIR",
         )  # fmt: skip
-        arguments.data_root(action)
-        arguments.quiet(action)
+        for option in (arguments.resize, arguments.data_root, arguments.quiet):
+            option(action)
 
 
 def list_known(args: argparse.Namespace) -> int:
@@ -103,12 +102,15 @@ def convert(args: argparse.Namespace) -> int:
         DataError: it cannot be read, or the place is taken.
     """
     from ...datasets.catalog.convert import to_folder, to_recordio
+    from ...datasets.views.reencoded import Scaled
     from ..plan.dataset import find
     from ..plan.plan import plan
     from ..terminal.progress import Display
 
-    entry = plan(dataset=args.dataset, settings=args.set)
-    faces = find(entry.dataset, args.data, synthetic=entry.synthetic).data.source.open()
+    entry = plan(dataset=args.dataset, settings=args.set, resize=args.resize)
+    faces = find(entry.dataset, args.data, synthetic=entry.synthetic, resize=entry.resize).data.source.open()
+    if entry.resize:
+        faces = Scaled(faces)
     write = {"recordio": to_recordio, "folder": to_folder}[args.to]
     with Display(quiet=args.quiet).stage("convert", "faces") as progress:
         write(faces, args.out, progress=progress)
@@ -127,8 +129,8 @@ def verify(args: argparse.Namespace) -> int:
     """
     from ..plan.plan import plan
 
-    entry = plan(dataset=args.dataset, settings=args.set)
-    alone = _alone(entry.dataset)
+    entry = plan(dataset=args.dataset, settings=args.set, resize=args.resize)
+    alone = _alone(entry)
     found, lines = _pairs_alone(*alone, args) if alone else _dataset(entry, args)
     if args.format == "json":
         show(json.dumps(found, indent=1) + "\n")
@@ -139,16 +141,17 @@ def verify(args: argparse.Namespace) -> int:
     return int(not found["sound"])
 
 
-def _alone(entry: Entry) -> tuple[str, PairSource] | None:
+def _alone(plan: Plan) -> tuple[str, PairSource] | None:
     """A verification set that is to be checked without any faces: a `.bin` file, or a plug-in of that kind."""
     from ...datasets.base import PairSource
     from ...datasets.catalog import cards
     from ..plan.dataset import called
     from ..plugins import build, provided
 
+    entry = plan.dataset
     path = Path(name := called(entry)).expanduser()
-    if isinstance(entry, str) and path.suffix == ".bin" and not path.is_dir():
-        return path.stem, build(PairSource, {"use": "bin", "path": path}, where="dataset")
+    if isinstance(entry, str) and path.suffix.lower() == ".bin" and not path.is_dir():
+        return path.stem, build(PairSource, {"use": "bin", "path": path, "resize": plan.resize}, where="dataset")
     if name in cards.names() or (isinstance(entry, str) and path.exists()) or not provided(PairSource, name):
         return None
     return name, build(PairSource, entry, where="dataset")
@@ -176,7 +179,7 @@ def _dataset(entry: Plan, args: argparse.Namespace) -> tuple[dict[str, Any], lis
     from ..terminal.progress import Display
 
     display = Display(quiet=args.quiet or args.format == "json")
-    data = find(entry.dataset, args.data, synthetic=entry.synthetic).data
+    data = find(entry.dataset, args.data, synthetic=entry.synthetic, resize=entry.resize).data
     counts = (data.card.identities, data.card.images) if data.card else (None, None)
     with display.stage("verify", "faces") as progress:
         seen = check(data.source.open(), card_identities=counts[0], card_images=counts[1], progress=progress)

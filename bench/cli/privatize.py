@@ -54,7 +54,7 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="keep neither OUT.manifest.parquet, which links faces to originals, nor the key, OUT.key",
     )
-    for option in (arguments.data_root, arguments.store, arguments.quiet):
+    for option in (arguments.resize, arguments.data_root, arguments.store, arguments.quiet):
         option(command)
     command.set_defaults(do=do)
 

@@ -58,7 +58,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--system-metrics", action="store_true", help="track how busy processors, memory, disk and GPUs are"
     )
-    for option in (arguments.data_root, arguments.store, arguments.tracking, arguments.quiet):
+    for option in (arguments.resize, arguments.data_root, arguments.store, arguments.tracking, arguments.quiet):
         option(command)
     command.set_defaults(do=do)
 
@@ -162,6 +162,7 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
             protocol=args.protocol,
             attacks="all" if args.attacks == ["all"] else args.attacks,
             skip_bad=args.skip_bad,
+            resize=args.resize,
             groups={"table": args.groups} if args.groups else None,
         )
         for line, method, seed in product(lines, args.method or [None], args.seed or [None])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...datasets.base import DataError, FaceSource, PairSource
 from ...datasets.catalog import cards
 from ..plugins import build, names, provided
 
+Source = TypeVar("Source", FaceSource, PairSource)
 Entry = str | Mapping[str, Any]
 """A name or a path, or `{use: NAME, ...}` with parameters."""
 SET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
@@ -34,6 +35,7 @@ def find(
     *,
     synthetic: Mapping[str, Any] | None = None,
     verification: Mapping[str, Entry] | None = None,
+    resize: bool = False,
 ) -> Found:
     """Find a dataset and its verification sets.
 
@@ -44,6 +46,7 @@ def find(
         root: the folder in which cards look for their data.
         synthetic: parameters of the card `synthetic`; those of the entry win over them.
         verification: further verification sets, plug-ins by the name they get.
+        resize: whether square faces of another size are scaled, by every format that has a parameter of this name.
 
     Raises:
         MissingData: a card is known, and its data is not there.
@@ -58,8 +61,10 @@ def find(
                 f"verification.{name}: the dataset {found.name} has a set of that name; choose another name"
             )
         pairs[name] = build(PairSource, given, where=f"verification.{name}")
-    data = found.data
-    return Found(found.name, cards.Resolved(data.card, data.source, pairs, data.root, data.absent))
+    source = found.data.source
+    if resize:
+        source, pairs = _scaled(source), {name: _scaled(each) for name, each in pairs.items()}
+    return Found(found.name, replace(found.data, source=source, pairs=pairs))
 
 
 def called(entry: Entry) -> str:
@@ -83,6 +88,10 @@ def _find(entry: Entry, root: Path, synthetic: Mapping[str, Any]) -> Found:
     source = build(FaceSource, entry, where="dataset")
     name = called(entry)
     return Found(name, cards.Resolved(None, source, _own_sets(name, source), None))
+
+
+def _scaled(source: Source) -> Source:
+    return source.model_copy(update={"resize": True}) if "resize" in type(source).model_fields else source
 
 
 def _bare(entry: str) -> bool:

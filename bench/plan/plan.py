@@ -73,6 +73,8 @@ class Plan(BaseModel):
     """Parameters of the synthetic faces and pairs, where they are the dataset."""
     groups: Tables = Tables()
     """Tables that say which group faces and pairs are in; they change no stage and no hash."""
+    resize: bool = False
+    """Whether square faces of another size are scaled, in the dataset and in its verification sets."""
     skip_bad: bool = False
     """Whether undecodable images are passed over and counted."""
     identification: bool = False

@@ -65,18 +65,21 @@ class Originals:
         return order
 
 
-def find(dataset: dataset_of.Entry, root: Path, synthetic: Mapping[str, Any]) -> Originals:
+def find(
+    dataset: dataset_of.Entry, root: Path, synthetic: Mapping[str, Any], *, resize: bool = False
+) -> Originals:
     """Open a dataset.
 
     Args:
         dataset: a card's name, a pack, a folder of people, or a plug-in and its parameters.
         root: the folder in which cards look for their data.
         synthetic: parameters of the synthetic faces, where they are the dataset.
+        resize: whether square faces of another size are scaled.
 
     Raises:
         DataError: it is missing, empty or damaged.
     """
-    found = dataset_of.find(dataset, root, synthetic=synthetic).data
+    found = dataset_of.find(dataset, root, synthetic=synthetic, resize=resize).data
     terms = found.card.terms if found.card else None
     return Originals(
         dataset_of.called(dataset), found.source, found.source.open(), found.source.fingerprint(), found.root, terms

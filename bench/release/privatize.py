@@ -41,12 +41,12 @@ def privatize(args: argparse.Namespace) -> str:
     display = Display(quiet=args.quiet)
     part = Slice.parse(args.shards)
     _refuse_bad_options(args)
-    entry = plan(method=args.method, dataset=args.dataset, settings=args.set)
+    entry = plan(method=args.method, dataset=args.dataset, settings=args.set, resize=args.resize)
     given = {} if isinstance(entry.method, str) else {key: entry.method[key] for key in entry.method if key != "use"}
     chosen = choose(args.method, given, args.fitted, args.store)
     record = _record(args.record, chosen) if args.record else None
     place = Workplace(args.out, part, links=not args.no_links)
-    originals = find(entry.dataset, args.data, entry.synthetic)
+    originals = find(entry.dataset, args.data, entry.synthetic, resize=entry.resize)
     place.refuse_others(originals.root)
     with place.clear_errors():
         bad = place.scanned(originals.fingerprint)

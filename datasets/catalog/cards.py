@@ -7,23 +7,23 @@ terms. Nothing is ever downloaded.
 from __future__ import annotations
 
 import difflib
-import importlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..base import DataError, FaceSource, PairSource
 from ..files import safe_yaml
+from ..files.entries import is_litter
+from .formats import format_of
+from .verification_sets import beside
 
 FOLDER = Path(__file__).parent.parent / "cards"
 PACK = ("train.rec", "property")
 """Without these a pack cannot be read; `train.idx` is made up where it is missing."""
 
-Source = TypeVar("Source", FaceSource, PairSource)
 Layout = Literal["recordio", "folder", "synthetic"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 
@@ -93,6 +93,8 @@ class Resolved:
     """Where the files are; None where there are none."""
     absent: dict[str, Path] = field(default_factory=dict)
     """Verification sets that the card knows and that are not there."""
+    unused: dict[str, str] = field(default_factory=dict)
+    """Files that look like a verification set and cannot be one here, and why."""
 
 
 def names() -> tuple[str, ...]:
@@ -137,7 +139,8 @@ def resolve(
     """Find a dataset's files.
 
     Args:
-        dataset: a card's name; or the path of a pack or of a folder of identities, with `*.bin` beside the faces.
+        dataset: a card's name; or the path of a pack or of a folder of identities, with `*.bin` or LFW's `pairs.txt`
+            beside the faces.
         data_root: the folder in which cards look for their data.
         synthetic: for the card `synthetic`: people, images (a person), seed; pairs (of each verification set).
         others: names that the caller knows beside cards, for the message where there is neither.
@@ -148,7 +151,11 @@ def resolve(
     """
     if dataset in names():
         card = load(dataset)
-        return _synthetic(card, dict(synthetic or {})) if card.layout == "synthetic" else _known(card, data_root)
+        return (
+            _synthetic(card, dict(synthetic or {}))
+            if card.layout == "synthetic"
+            else _known(card, data_root, resize=resize)
+        )
     try:
         root = Path(dataset).expanduser()
     except RuntimeError as error:
@@ -163,16 +170,16 @@ def resolve(
             f"{root}: {lack}. Expected a pack (train.rec, property) or a folder with one folder an identity. Check the "
             f"path; known datasets are {', '.join(names())}."
         )
-    return _found(None, root)
+    return _found(None, root, resize=resize)
 
 
-def _known(card: Card, data_root: Path) -> Resolved:
+def _known(card: Card, data_root: Path, *, resize: bool) -> Resolved:
     looked = []
     for folder in card.folders:
         root = data_root.absolute() / folder
         lack = _lack(root)
         if not lack:
-            return _found(card, root)
+            return _found(card, root, resize=resize)
         looked.append(f"  {root}: {lack}")
     sets = ", ".join(known.file for known in card.verification.values() if known.file)
     what = " and ".join(PACK) if card.layout == "recordio" else "one folder an identity"
@@ -194,47 +201,43 @@ def _lack(root: Path) -> str:
             return ""
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    if missing == ["property"]:
+        return _without_property(root)
     return f"a pack without its {missing[0]}" if len(missing) == 1 else f"neither {' nor '.join(PACK)} nor folders"
 
 
+def _without_property(root: Path) -> str:
+    from ..files.mxnet_pack import likely_property
+
+    line = likely_property(root)
+    found = f"; by its labels the line is `{line}`" if line else ", such as `10572,112,112`"
+    return (
+        "a pack without its property, a text file of one line, `identities,112,112`: how many people there are, and "
+        f"height and width of the faces{found}"
+    )
+
+
 def _has_folders(root: Path) -> bool:
-    return any(entry.is_dir() and not entry.name.startswith(".") for entry in root.iterdir())
+    return any(entry.is_dir() and not is_litter(entry.name) for entry in root.iterdir())
 
 
 def _found(card: Card | None, root: Path) -> Resolved:
     packed = (root / PACK[0]).is_file()
-    pairs: dict[str, PairSource] = {}
-    absent = {}
-    for name, known in (card.verification if card else {}).items():
-        path = root / str(known.file)
-        if known.use == "pairs" and packed:
-            continue  # the list names image files, which a pack has not
-        if not path.is_file():
-            absent[name] = path
-        else:
-            places = {"path": path} if known.use == "bin" else {"root": root, "path": path}
-            pairs[name] = _format(PairSource, known.use).model_validate(places)
-    taken = {known.file for known in card.verification.values()} if card else set()
-    for number, path in enumerate(sorted(root.glob("*.bin"))):
-        if path.name in taken:
-            continue
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", path.stem) or path.stem in pairs:
-            raise DataError(
-                f"{root}: file {number} of those named *.bin (from 0, in the order of their names): its name cannot be "
-                "that of a verification set. Expected letters, digits, _ . - and a name of its own; rename the file."
-            )
-        pairs[path.stem] = _format(PairSource, "bin").model_validate({"path": path})
-    source = _format(FaceSource, "recordio" if packed else "folder").model_validate({"root": root})
-    return Resolved(card, source, pairs, root, absent)
+    try:
+        sets = beside(root, card.verification if card else {}, packed=packed)
+    except OSError as error:
+        raise DataError(f"{root}: cannot be read ({error.strerror}); check the path and its rights") from error
+    source = format_of(FaceSource, "recordio" if packed else "folder").model_validate({"root": root})
+    return Resolved(card, source, sets.pairs, root, sets.absent, sets.unused)
 
 
 def _synthetic(card: Card, parameters: dict[str, Any]) -> Resolved:
     of_pairs = {key: parameters[key] for key in ("pairs", "seed") if key in parameters}
     of_faces = {key: value for key, value in parameters.items() if key != "pairs"}
     try:
-        source = _format(FaceSource, card.layout).model_validate(of_faces)
+        source = format_of(FaceSource, card.layout).model_validate(of_faces)
         pairs = {
-            name: _format(PairSource, known.use).model_validate({"kind": known.kind, **of_pairs})
+            name: format_of(PairSource, known.use).model_validate({"kind": known.kind, **of_pairs})
             for name, known in card.verification.items()
         }
     except ValidationError as error:
@@ -244,10 +247,3 @@ def _synthetic(card: Card, parameters: dict[str, Any]) -> Resolved:
             f"{place}: {first['msg']}, got {str(first['input'])[:40]!r}. Parameters are people, images, seed and pairs."
         ) from error
     return Resolved(card, source, dict(pairs), None)
-
-
-def _format(base: type[Source], name: str) -> type[Source]:
-    """The format that cards call by the name of its file in this folder."""
-    module = importlib.import_module(f"{(__package__ or '').rpartition('.')[0]}.{name}")
-    own = (member for member in vars(module).values() if getattr(member, "__module__", "") == module.__name__)
-    return next(member for member in own if isinstance(member, type) and issubclass(member, base))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base import DataError, Faces, Progress, silent
+from ..files.entries import is_litter
 from ..files.image_header import suffix
 from ..recordio import RecordIOWriter
 
@@ -73,7 +74,7 @@ def to_folder(faces: Faces, out: Path, *, progress: Progress = silent) -> None:
 def _folder_names(faces: Faces) -> Sequence[str]:
     names = list(faces.names)
     plain = all(name not in ("", ".", "..") and not set(name) & set("/\\\0") for name in names)
-    shown = not any(name.startswith(".") for name in names)  # hidden folders are not read
+    shown = not any(is_litter(name) for name in names)  # such folders are not read
     normal = [unicodedata.normalize("NFC", name) for name in names]
     if plain and shown and all(one < other for one, other in pairwise(normal)):
         return names

@@ -20,6 +20,12 @@ MAX_BYTES = 4 * 2**20
 """More than an uncompressed image of LARGEST x LARGEST needs."""
 
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png", b"RIFF": ".webp", b"BM": ".bmp"}
+_OTHERS = {
+    b"GIF8": "a GIF", b"II*\0": "a TIFF", b"MM\0*": "a TIFF", b"\0\0\0\x0cjP  ": "a JPEG 2000",
+    b"\0\0\0\x0cJXL ": "a JPEG XL", b"\xff\x0a": "a JPEG XL", b"P5\n": "a PGM", b"P6\n": "a PPM",
+}  # fmt: skip
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_BMP_HEADERS = frozenset(struct.pack("<I", size) for size in (12, 40, 52, 56, 64, 108, 124))
 MOST_SCANS = 256
 """Of a progressive JPEG, which has about ten; each takes the time of the whole image and a few bytes."""
 _segment = struct.Struct(">BBH").unpack_from
@@ -46,6 +52,23 @@ def suffix(data: bytes) -> str | None:
     return None
 
 
+def other_kind(data: bytes) -> str:
+    """What an image file is that is none of those we read, such as `an AVIF`; empty for anything else."""
+    if data[4:8] == b"ftyp":
+        brand = data[8:12]
+        return "an AVIF" if brand in (b"avif", b"avis") else "a HEIF" if brand in _HEIF else ""
+    return next((name for magic, name in _OTHERS.items() if data.startswith(magic)), "")
+
+
+def looks_like_image(first: bytes) -> bool:
+    """Whether the first bytes of a file, 32 or more, are those of an image, of a kind that we read or of another."""
+    kind = suffix(first)
+    if kind == ".bmp":  # two letters may begin any text: look at the header's length, too
+        return first[14:18] in _BMP_HEADERS
+    return kind is not None or bool(other_kind(first))
+
+
+SCALE = "--resize for a dataset, --set method.resize=true for images of the method `external`"
 AGAIN = "copy or download it again, or pass over such images with --skip-bad"
 
 
@@ -62,8 +85,10 @@ def inspect(data: bytes, where: str, resize: bool) -> str:
         raise DataError(f"{where}: expected an encoded face of at most {MAX_BYTES:,} bytes, got {len(data):,}")
     kind = suffix(data)
     if kind is None:
-        got = "0 bytes" if not data else "a GIF" if data[:4] == b"GIF8" else f"bytes {data[:8].hex(' ')} ..."
-        raise DataError(f"{where}: not an image that can be read: expected JPEG, PNG, WebP or BMP, got {got}; {AGAIN}")
+        other = other_kind(data)
+        got = "0 bytes" if not data else other or f"bytes {data[:8].hex(' ')} ..."
+        fix = "convert it to PNG, or pass over such images with --skip-bad" if other else AGAIN
+        raise DataError(f"{where}: not an image that can be read: expected JPEG, PNG, WebP or BMP, got {got}; {fix}")
     try:
         header = _PARSERS[kind](data)
     except (_Truncated, IndexError, struct.error):
@@ -83,7 +108,7 @@ def wrong_size(where: str, width: int, height: int) -> str:
     """What is said of an image of another size."""
     return (
         f"{where}: expected a face of {SIZE}x{SIZE} pixels, got {width}x{height}; align and crop the faces "
-        f"first, or set resize=true if they are aligned squares of {SMALLEST} to {LARGEST} pixels"
+        f"first, or have aligned squares of {SMALLEST} to {LARGEST} pixels scaled: {SCALE}"
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..base import SIZE, DataError, Face
 from . import sums
 from .codec import decode
+from .image_header import SCALE
 from .mxnet_record import AGAIN, HEADER, LENGTH, MAGIC, MOST_IDENTITIES, image, join, read_index, unreadable
 from .regular import open_regular
 
@@ -59,7 +60,7 @@ class Pack:
         if shape != (SIZE, SIZE) and not resize:
             raise DataError(
                 f"{root / 'property'}: expected faces of {SIZE}x{SIZE} pixels, got {shape[1]}x{shape[0]}; align "
-                "and crop the faces first, or set resize=true if they are aligned squares"
+                f"and crop the faces first, or have aligned squares scaled: {SCALE}"
             )
         self.ranges: NDArray[np.float32] | None = None
         """[identities, 2], the first record of each person and the one after the last, as the identity records have it;
@@ -219,6 +220,26 @@ def read_property(root: Path) -> tuple[int, tuple[int, int]]:
     ):
         raise DataError(f"{path}: expected one line `identities,112,112`, got {text[:50]!r}; correct it by hand")
     return int(fields[0]), (int(fields[1]), int(fields[2]))
+
+
+def likely_property(root: Path) -> str | None:
+    """The line that `property` of a pack most likely held, by the records' labels; None where they do not tell.
+
+    Faces are taken to be of SIZE x SIZE pixels: other ones are refused when they are decoded.
+    """
+    path = root / "train.rec"
+    try:
+        whole = _map(path)
+        _, offsets = read_index(root / "train.idx", whole, path)
+        words: NDArray[np.uint32] = np.frombuffer(whole, "<u4", count=len(whole) // 4)
+        at = offsets // 4
+        faces = at[words[at + 2] != 2]  # two labels are those of record 0 and of identity records
+        place = np.where(words[faces + 2] > 0, faces + 8, faces + 3)
+        highest = float(words[place].view("<f4").max())
+    except (DataError, IndexError, ValueError):
+        return None
+    people = int(highest) + 1 if 0 <= highest < MOST_IDENTITIES else 0
+    return f"{people},{SIZE},{SIZE}" if people else None
 
 
 def _pairs(words: NDArray[np.uint32], at: NDArray[np.int64]) -> NDArray[np.float32]:

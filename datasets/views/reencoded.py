@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Face, Faces
+from ..base import DataError, Face, Faces
 from ..files import codec
+from ..files.image_header import inspect
 
 
 class Reencoded:
@@ -38,3 +39,23 @@ class Reencoded:
     def encoded(self, index: int) -> bytes:
         """The image file of one face."""
         return codec.encode(self.faces[index].image, kind=self.kind)
+
+
+class Scaled(Reencoded):
+    """The same faces as files of SIZE x SIZE pixels: those of another size as PNG, all others' bytes as they are.
+
+    Args:
+        faces: opened so that faces of another size are scaled.
+    """
+
+    def __init__(self, faces: Faces) -> None:
+        super().__init__(faces, "png")
+
+    def encoded(self, index: int) -> bytes:
+        """The image file of one face."""
+        data = self.faces.encoded(index)
+        try:
+            inspect(data, f"face {index}", resize=False)
+        except DataError:
+            return super().encoded(index)
+        return data
