@@ -33,7 +33,7 @@ def do(args: argparse.Namespace) -> int:
 
     Raises:
         CompareError: there is nothing to compare, or a method is unknown.
-        RecordError: a record is damaged, or there is none.
+        RecordError: there is no record that can be read.
         OutputError: something else is where the file shall be.
         OSError: the file cannot be written.
     """
@@ -42,6 +42,7 @@ def do(args: argparse.Namespace) -> int:
     from ..compare.compare import CompareError, compare
     from ..terminal import output_file
     from ..terminal.text import tame
+    from .records import readable
 
     if args.out:
         output_file.check(args.out, "--out")
@@ -51,7 +52,7 @@ def do(args: argparse.Namespace) -> int:
             "are compared with each other"
         )
     folder = arguments.records_folder(args)
-    records = ledger.load(folder)
+    records, _ = readable(folder)
     if not records:
         raise ledger.RecordError(f"records {folder}: expected at least one record, got none; make one with `bench run`")
     try:

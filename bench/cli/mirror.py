@@ -25,19 +25,19 @@ def do(args: argparse.Namespace) -> int:
 
     Raises:
         TrackingError: the server cannot be reached, or is no MLflow.
-        RecordError: a record is damaged.
+        RecordError: none of the records can be read.
     """
-    from ...reports.result import ledger
     from ...reports.tracking import mirror
     from ...reports.tracking.uri import shown
     from ..store.store import Store
     from ..terminal.progress import Display
+    from .records import readable
     from .to_mlflow import Target, send
 
     display = Display(quiet=args.quiet)
     store, target = Store(args.store), Target.of(args)
     mirror.check(target.uri)
-    records = ledger.load(store.root / "records")
+    records, _ = readable(store.root / "records")
     paths = {record.name: store.root / "records" / f"{record.name}.json" for record in records}
     missing = [record for record in records if not target.has(paths[record.name], store)]
     last = {record.group: record.name for record in missing}  # one page a leaderboard is enough

@@ -15,6 +15,7 @@ from . import arguments, verify
 if TYPE_CHECKING:
     from ...reports.board import leaderboard
     from ...reports.result.record import RunRecord
+    from ...reports.result.thirdparty import ThirdPartyAttack
     from .arguments import Commands
 
 
@@ -60,7 +61,7 @@ def do(args: argparse.Namespace) -> int:
     A page is written to a file in any case: nobody reads it on a screen of text.
 
     Raises:
-        RecordError: a record is damaged, or there is none.
+        RecordError: there is no record that can be read, or an attack is damaged.
         OutputError: a file to be written is there and is no board, or options do not go together.
         TrackingError: records were asked of an MLflow that cannot be reached, or has none.
         OSError: the file cannot be written.
@@ -69,7 +70,6 @@ def do(args: argparse.Namespace) -> int:
         return _verify(args)
     args.format = args.format or ("text" if sys.stdout.isatty() and args.out is None else "md")
     from ...reports.board import leaderboard
-    from ...reports.result import thirdparty
     from ..terminal import output_file
 
     if args.format == "html" and args.out is None:
@@ -81,8 +81,7 @@ def do(args: argparse.Namespace) -> int:
         raise output_file.OutputError(f"--plot {args.plot}: expected a name that ends in {', '.join(PICTURES)}")
     if args.compact and args.format not in ("md", "latex"):
         raise output_file.OutputError(f"--compact: expected with --format md or latex, got --format {args.format}")
-    records = _records(args)
-    attacks = [] if args.from_mlflow else thirdparty.load(arguments.records_folder(args), records)
+    records, attacks = _records(args)
     found = leaderboard.board(_chosen(records, args), attacks)
     if args.plot:
         from ...reports.pictures.plane import WIDTHS, plane
@@ -146,17 +145,18 @@ def _chosen(records: Sequence[RunRecord], args: argparse.Namespace) -> Sequence[
     return chosen(records, datasets=args.dataset, methods=args.method, attacks=args.attack)
 
 
-def _records(args: argparse.Namespace) -> Sequence[RunRecord]:
-    """What the board is made of: the records of an MLflow, or of a folder."""
+def _records(args: argparse.Namespace) -> tuple[Sequence[RunRecord], Sequence[ThirdPartyAttack]]:
+    """What the board is made of: the records of an MLflow, or of a folder with the attacks on them."""
     from ...reports.result import ledger
+    from .records import readable
 
     if args.from_mlflow:
         from ...reports.tracking import read
         from ..terminal.progress import Display
 
-        return read.fetch(args.from_mlflow, experiment=args.experiment_name, say=Display().warn)
+        return read.fetch(args.from_mlflow, experiment=args.experiment_name, say=Display().warn), ()
     folder = arguments.records_folder(args)
-    records = ledger.load(folder)
+    records, attacks = readable(folder)
     if not records:
         raise ledger.RecordError(f"records {folder}: expected at least one record, got none; make one with `bench run`")
-    return records
+    return records, attacks

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...reports.result import record as results
+from ...reports.result.harmless import storable
 from ...reports.result.record import StageTrace
 from ..plan.plan import Plan
 from ..store import memory
@@ -32,7 +33,7 @@ def without_paths(plan: Plan) -> dict[str, Any]:
 
     def shorten(value: Any) -> Any:
         if isinstance(value, Path) or (isinstance(value, str) and os.sep in value):
-            return Path(value).name
+            return storable(Path(value).name)
         if isinstance(value, Mapping):
             return {key: shorten(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
@@ -41,7 +42,7 @@ def without_paths(plan: Plan) -> dict[str, Any]:
 
     shown: dict[str, Any] = shorten(plan.model_dump())
     if isinstance(plan.dataset, str):
-        shown["dataset"] = Path(plan.dataset).name
+        shown["dataset"] = storable(Path(plan.dataset).name)
     for told_elsewhere in ("methods", "groups"):  # what of them was used: in method_spec, in groups with its digest
         del shown[told_elsewhere]
     plain: dict[str, Any] = results.plain(shown)

@@ -11,6 +11,7 @@ from ...methods.base import Method
 from ...reports.result import record as results
 from ...reports.result.record import RunRecord
 from ..plan.data import open_data
+from ..plan.look import look, refuse_long
 from ..plan.plan import Plan
 from ..plan.scan import undecodable
 from ..store.store import Artifact, Store
@@ -49,7 +50,7 @@ def prepare(
         method: to be used in place of the plan's.
 
     Raises:
-        Every error of `open_data`, `lay_out` and `try_all`.
+        Every error of `open_data`, `lay_out`, `refuse_long`, `look` and `try_all`.
     """
     metrics(plan)  # built at the end, but what is wrong with one is told before anything is made
     data = open_data(plan, store, root=data_root)
@@ -62,7 +63,9 @@ def prepare(
     pipeline = lay_out(plan, data, store, device=device, method=method)
     for sentence in changed_code.told(pipeline.context):
         display.note(sentence)
+    refuse_long(dataset=data.name, recipe=plan.recipe, method=pipeline.context.name, seed=plan.seed)
     if not all(store.has(stage.name, stage.inputs) for stage in pipeline.stages):
+        look(data, store, display)
         try_all(pipeline, display)
     return pipeline
 

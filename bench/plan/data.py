@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...datasets.base import DataError, Faces, FaceSource, PairSource
 from ...reports.result import record as results
+from ...reports.result.harmless import storable
 from ..store.store import Store, digest
 from ..subgroups.assignment import Groupings, groupings
 from .dataset import called, find
@@ -93,7 +94,7 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         raise DataError(
             f"dataset {called(plan.dataset)}: expected at least one verification set (lfw.bin, cfp_fp.bin, "
             f"agedb_30.bin) beside the faces{f' in {found.root}' if found.root else ''}, got none; put one "
-            "there, or name a plug-in: --set 'verification.NAME={use: FORMAT, ...}'"
+            f"there, or name a plug-in: --set 'verification.NAME={{use: FORMAT, ...}}'{_not_used(found.unused)}"
         )
     faces = found.source.open()
     labels = faces.labels
@@ -110,7 +111,7 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
     met = shared(plan.people_of, found.pairs, found.source, faces.names, roles["P"].tolist())
     synthetic = bool(found.card and found.card.layout == "synthetic")
     return Data(
-        name=named.name,
+        name=storable(named.name),
         faces=faces,
         fingerprint=_fingerprint(found.source, store),
         pairs=dict(found.pairs),
@@ -122,6 +123,10 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         skipped=frozenset(skip),
         groups=groupings(plan.groups, faces, found.pairs),
     )
+
+
+def _not_used(files: Mapping[str, str]) -> str:
+    return "".join(f". {name} is not used: {why}" for name, why in files.items())
 
 
 def _fingerprint(source: FaceSource | PairSource, store: Store) -> str:

@@ -34,13 +34,16 @@ def why(error: Exception) -> str:
 
 
 def listed(folder: Path, what: str) -> list[Path]:
-    """The `*.json` files of a folder, sorted by name; none where there is no folder. Subfolders are not looked into.
+    """The `*.json` files of a folder, sorted by name; none where there is no folder. Subfolders are not looked into, and
+    what macOS leaves beside files (`._NAME`) is passed over.
 
     Raises:
         RecordError: it is no folder, or cannot be read.
     """
     try:
-        return sorted(path for path in folder.iterdir() if path.name.endswith(".json"))
+        return sorted(
+            path for path in folder.iterdir() if path.name.endswith(".json") and not path.name.startswith("._")
+        )
     except FileNotFoundError:
         return []
     except OSError as error:

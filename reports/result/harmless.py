@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_HALVES = re.compile("[\ud800-\udfff]")
 _SUSPECT = re.compile(r"[^\n\t\x20-\x7e\xa1-\xac\xae-\u02ff]+")
 """All but what is known to be harmless, so that ordinary text is looked at once."""
 
@@ -25,6 +26,14 @@ def harmless(words: str) -> str:
 def one_line(words: str) -> str:
     r"""The same with ends of lines and tabs spelled out, too: `\n`, `\t`."""
     return harmless(words).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def storable(words: str) -> str:
+    """Text that a file in UTF-8 can hold: bytes of a name that are none are spelled as in an address, such as `%e4`.
+
+    Python stands them in text as halves of characters, which no other program reads, and no server takes.
+    """
+    return _HALVES.sub(lambda half: f"%{ord(half.group()) & 0xFF:02x}", words)
 
 
 def _shown(character: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat
 
 from .digest import content_digest
 from .files import RecordError, read_object, replace, validated
+from .harmless import storable
 from .loose import Configured, Judged
 from .parts import AttackTraits, Check, Closed, Count, Learning, Link, Released, Role, StageTrace, Unreliable
 
@@ -235,12 +236,23 @@ def plain(value: Any) -> Any:
 
 
 def sealed(record: RunRecord) -> RunRecord:
-    """The record with the digest of its content.
+    """The record with the digest of its content; text in it that no file can hold is spelled out.
 
     Raises:
         ValueError: a number is NaN or infinite.
     """
-    return record.model_copy(update={"digest": content_digest(record.model_dump(mode="json"))})
+    content = record.model_dump(mode="json")
+    if (spelled := _storable(content)) != content:
+        record, content = RunRecord.model_validate(spelled), spelled
+    return record.model_copy(update={"digest": content_digest(content)})
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(key): _storable(inner) for key, inner in value.items()}
+    return [_storable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def write(record: RunRecord, folder: Path) -> Path:
