@@ -86,9 +86,7 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         SplitError: it has too few people.
         GroupError: a table of groups cannot be used.
     """
-    named = find(
-        plan.dataset, root, synthetic=plan.synthetic, verification=plan.verification, resize=plan.resize
-    )
+    named = find(plan.dataset, root, synthetic=plan.synthetic, verification=plan.verification, resize=plan.resize)
     found = named.data
     if not found.pairs:
         raise DataError(

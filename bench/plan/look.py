@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from ...datasets.base import DataError, PairSource
+from ...datasets.base import PairSource
 from ..store.store import Store
 from ..terminal.progress import Display
 from .data import Data

@@ -65,9 +65,7 @@ class Originals:
         return order
 
 
-def find(
-    dataset: dataset_of.Entry, root: Path, synthetic: Mapping[str, Any], *, resize: bool = False
-) -> Originals:
+def find(dataset: dataset_of.Entry, root: Path, synthetic: Mapping[str, Any], *, resize: bool = False) -> Originals:
     """Open a dataset.
 
     Args:

@@ -151,11 +151,7 @@ def resolve(
     """
     if dataset in names():
         card = load(dataset)
-        return (
-            _synthetic(card, dict(synthetic or {}))
-            if card.layout == "synthetic"
-            else _known(card, data_root, resize=resize)
-        )
+        return _synthetic(card, dict(synthetic or {})) if card.layout == "synthetic" else _known(card, data_root)
     try:
         root = Path(dataset).expanduser()
     except RuntimeError as error:
@@ -170,16 +166,16 @@ def resolve(
             f"{root}: {lack}. Expected a pack (train.rec, property) or a folder with one folder an identity. Check the "
             f"path; known datasets are {', '.join(names())}."
         )
-    return _found(None, root, resize=resize)
+    return _found(None, root)
 
 
-def _known(card: Card, data_root: Path, *, resize: bool) -> Resolved:
+def _known(card: Card, data_root: Path) -> Resolved:
     looked = []
     for folder in card.folders:
         root = data_root.absolute() / folder
         lack = _lack(root)
         if not lack:
-            return _found(card, root, resize=resize)
+            return _found(card, root)
         looked.append(f"  {root}: {lack}")
     sets = ", ".join(known.file for known in card.verification.values() if known.file)
     what = " and ".join(PACK) if card.layout == "recordio" else "one folder an identity"

@@ -34,8 +34,9 @@ def why(error: Exception) -> str:
 
 
 def listed(folder: Path, what: str) -> list[Path]:
-    """The `*.json` files of a folder, sorted by name; none where there is no folder. Subfolders are not looked into, and
-    what macOS leaves beside files (`._NAME`) is passed over.
+    """The `*.json` files of a folder, sorted by name; none where there is no folder.
+
+    Subfolders are not looked into; what macOS leaves beside files (`._NAME`) is passed over.
 
     Raises:
         RecordError: it is no folder, or cannot be read.
