@@ -163,6 +163,9 @@ class Method(BaseModel, ABC):
     """Whether `fit` may be called in several processes at once (`accelerate launch`), which then fit together."""
     repeatable: ClassVar[bool] = True
     """False where faces that were made private once cannot be made again with other random numbers."""
+    complete: ClassVar[bool] = True
+    """False where some originals may be left without a private face, as by a tool that found no face in them: each is a
+    failure of the method, not found by attackers, and counted."""
     sourced: ClassVar[bool] = True
     """False where private faces are made from no original, and show new people."""
 

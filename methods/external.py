@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
@@ -14,16 +15,22 @@ from ..datasets.base import Faces
 from .base import Method, MethodError, NotMadeError, PrivateFaces, Publish
 from .parts import external_manifest
 from .parts.external_images import ExternalFaces, FileImages, Images, PackImages
-from .parts.external_manifest import Column, rows
+from .parts.external_manifest import Column, Manifest, rows
+from .parts.external_paths import relative
 
 
 class External(Method):
     """A private set that another tool made, so that a published anonymizer is measured without porting it.
 
     Its images lie in a folder of any depth or in an InsightFace pack; a manifest says from which original each was
-    made. A run releases the people it draws for role P: every original of theirs needs one private face,
-    rows of others are passed over, so one set of the whole dataset serves every seed. Several originals may share a
-    private face, as in k-Same. Labels are the originals'; what the other tool calls its people is not looked at.
+    made. A run releases the people it draws for role P: rows of others are passed over, so one set of the whole dataset
+    serves every seed. Several originals may share a private face, as in k-Same. Labels are the originals'; what the
+    other tool calls its people is not looked at.
+
+    An original without a private face is a failure of the method: the tool found no face in it. It has no row, an empty
+    cell for its private image, or a row whose file is not there. The recognizer is trained without it; attackers do
+    not find it, and what they find among the others is told beside that. Where more than half of the
+    originals have none, the manifest is most likely that of other people, and is refused.
 
     What it does not protect: nothing is known of the other tool. On which people it was trained, which of its images it
     was tuned on, and whether an attacker may have it is for the user to say beside the record; attacks
@@ -33,16 +40,18 @@ class External(Method):
     (arXiv 2005.09544) and DeepPrivacy2 (arXiv 2211.09454).
     """
 
-    version: ClassVar[int] = 2  # what attackers lack of it was kept as a reason why they do not apply
+    version: ClassVar[int] = 3  # what attackers lack of it was kept as a reason why they do not apply
     random: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False
+    complete: ClassVar[bool] = False
 
     path: DirectoryPath
     """The folder of the images, or of a pack (`train.rec`, `train.idx`, `property`); keys spell it by its content."""
     manifest: Path
     """CSV or Parquet with the columns `private` and `source`. `private` is an index in the pack, or a path relative to
     `path`. `source` is an index in the dataset, or, where that is a folder, a path relative to it. Indices count
-    from 0, in a folder of identities in the order of the names of people and then of files."""
+    from 0, in a folder of identities in the order of the names of people and then of files. Paths may have
+    backslashes, or be full paths of the machine on which the tool ran."""
     resize: bool = False
     """Whether to scale square private images of another size; else they have 112 x 112 pixels."""
 
@@ -50,8 +59,12 @@ class External(Method):
         from ..datasets.catalog.check import check
 
         table = external_manifest.read(self.manifest)
-        row = self._rows(table.source, originals, how)
-        private = ExternalFaces(originals, self._images(table.private, row), row, resize=self.resize)
+        row = self._rows(table, originals, how)
+        images = self._images(table.private, row)
+        made = np.flatnonzero(row >= 0)
+        made = made[[images.there(index) for index in made.tolist()]]
+        self._refuse_few(row, made, how)
+        private = ExternalFaces(originals, images, row, made, resize=self.resize)
         bad = check(private).undecodable
         if bad:
             says = bad[0].reason.partition("; ")[0]
@@ -62,8 +75,22 @@ class External(Method):
             )
         return private
 
-    def _rows(self, source: Column, originals: Faces, how: Publish) -> NDArray[np.int64]:
-        """[N], the row of the manifest that belongs to each original."""
+    def _refuse_few(self, row: NDArray[np.int64], made: NDArray[np.int64], how: Publish) -> None:
+        """Refuse a set that has private faces of few of these people."""
+        if 2 * len(made) >= len(row):
+            return
+        lost = np.flatnonzero(row >= 0)
+        if len(lost) and not len(made):
+            self._fail(f"expected image files, got no file of this name for any, the first in {rows(row[lost])}")
+        first = int(how.places[np.setdiff1d(np.arange(len(row)), made)[0]])
+        raise NotMadeError(
+            f"external: manifest {self.manifest}: expected private faces of at least half of the {len(row):,} released "
+            f"originals, got none for {len(row) - len(made):,}, the first of them face {first} of the dataset; this "
+            "method makes none: make them with the other tool, or name the manifest that belongs to this dataset"
+        )
+
+    def _rows(self, table: Manifest, originals: Faces, how: Publish) -> NDArray[np.int64]:
+        """[N], the row of the manifest that belongs to each original; -1 where there is no private face."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -73,6 +100,7 @@ class External(Method):
         # a view knows where its faces come from, even where a caller numbers them anew
         whole, places = origin(originals) if isinstance(originals, Subset) else (originals, how.places)
         unique, inverse = np.unique(places, return_inverse=True)
+        source = table.source
         if isinstance(source, np.ndarray):
             wanted = pa.array(unique)
             beyond = np.flatnonzero(source >= len(whole))
@@ -82,7 +110,9 @@ class External(Method):
                     "is it the manifest of another dataset?"
                 )
         elif isinstance(whole, FolderFaces):
-            wanted = pa.array([unicodedata.normalize("NFC", whole.files[place]) for place in unique.tolist()])
+            files = [unicodedata.normalize("NFC", file) for file in whole.files]
+            wanted = pa.array([files[place] for place in unique.tolist()])
+            source = relative(source, set(files).__contains__, whole.root.name)
         else:
             self._fail("expected indices as sources, since the dataset is no folder of images, got paths")
         hit = pc.index_in(pa.array(source), value_set=wanted).fill_null(-1).to_numpy()
@@ -94,15 +124,8 @@ class External(Method):
                 f"expected one private face for each original, got several for {int((count > 1).sum()):,} of "
                 f"{len(unique):,}, the first in {rows(again)}; leave one of them"
             )
-        if (count == 0).any():
-            missing = unique[count == 0]
-            raise NotMadeError(
-                f"external: manifest {self.manifest}: expected a private face for each of the {len(unique):,} released "
-                f"originals, got none for {len(missing):,}, the first of them face {int(missing[0])} of the dataset; "
-                "make the missing ones with the other tool, too: this method makes none"
-            )
-        row = np.empty(len(unique), np.int64)
-        row[hit[used]] = used
+        row = np.full(len(unique), -1)
+        row[hit[used]] = np.where(table.made[used], used, -1)
         return row[inverse]
 
     def _images(self, private: Column, row: NDArray[np.int64]) -> Images:
@@ -113,7 +136,7 @@ class External(Method):
             pack = RecordIO(root=self.path, resize=self.resize).open()
             if not isinstance(private, np.ndarray):
                 self._fail("expected indices as private images, since they are in a pack, got paths")
-            beyond = row[private[row] >= len(pack)]
+            beyond = row[(row >= 0) & (private[row] >= len(pack))]
             if len(beyond):
                 self._fail(
                     f"expected private images below {len(pack):,}, the size of the pack, got others in "
@@ -122,7 +145,13 @@ class External(Method):
             return PackImages(pack, private[row])
         if isinstance(private, np.ndarray):
             self._fail("expected paths as private images, since they are in a folder without train.rec, got indices")
-        return FileImages(self.path, private.take(row).to_pylist())
+        private = relative(private, self._is_file, self.path.name)
+        return FileImages(self.path, private.take(row.clip(min=0)).to_pylist())
+
+    def _is_file(self, text: str) -> bool:
+        with suppress(OSError, ValueError):  # too long, or a zero in it
+            return (self.path / text).is_file()
+        return False
 
     def _fail(self, says: str) -> NoReturn:
         raise MethodError(f"external: manifest {self.manifest}: {says}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -102,6 +102,8 @@ class Evidence:
     """Originals of role H: people whom nothing was learned from or made of, the control."""
     embed: Embed
     """The judge, on any faces."""
+    missed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The originals of which the method should have made a private face, and made none: nobody finds them."""
     attacker: Callable[[], Paired] = nobody
     """People of role A both ways, since the method is public.
 

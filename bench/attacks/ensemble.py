@@ -21,7 +21,17 @@ from .adaptive.selection import cached
 from .base import Attack, Embed, Evidence, NotApplicableError, Paired
 from .leakage import arrays, other_photo
 from .leakage.leak_at_k import SearchResult
-from .leakage.search import RankList, SearchSpace, SpaceOf, ignorant, ranked, search, search_scores, with_another
+from .leakage.search import (
+    RankList,
+    SearchSpace,
+    SpaceOf,
+    ignorant,
+    ranked,
+    search,
+    search_scores,
+    with_another,
+    with_missed,
+)
 
 ALONE = "judges.json"
 TOGETHER = "together.npz"
@@ -63,13 +73,12 @@ class Ensemble(Attack):
         quiet, released = replace(evidence, progress=silent), evidence.released
 
         def alone_by(views: list[SpaceOf], asked: NDArray[np.int64], *, leave_out_source: bool) -> list[SearchResult]:
-            return [
-                ranked(quiet, see(released), released.source, asked, leave_out_source=leave_out_source) for see in views
-            ]
+            seen = (with_missed(see(released), evidence) for see in views)
+            return [ranked(quiet, *view, asked, leave_out_source=leave_out_source) for view in seen]
 
         found += alone_by(views, np.arange(len(found[0].person)), leave_out_source=False)
         _union(found).write(out)
-        if len(others := with_another(views[0](released))):
+        if len(others := with_another(with_missed(views[0](released), evidence)[0])):
             other_photo.write(_union(alone_by([together, *views], others, leave_out_source=True)), out)
         alone = {f"judge {n}": float((one.identity == 1).mean()) for n, one in enumerate(found[1:], 1)}
         about = {**alone, "together": float((found[0].identity == 1).mean())}

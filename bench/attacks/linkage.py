@@ -56,6 +56,7 @@ class Linkage(Attack):
             original=evidence.private,
             original_faces=evidence.private_faces,
             source=np.arange(len(evidence.private.identity)),
+            missed=np.empty(0, np.int64),
         )
         search(within, _private, out, leave_out_source=True)
 

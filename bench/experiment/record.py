@@ -20,9 +20,9 @@ from . import provenance, utility
 from .batches import cut_down
 from .pipeline import Pipeline
 from .sanity import adaptive_bounds, bounds, control_bounds, judge_on_clear_pairs, replay_bounds
+from .stages import release
 from .stages.arithmetic import USUAL
 from .stages.attack import reason_not_run
-from .stages.release import private_faces
 
 
 def record_of(run: Pipeline, done: Sequence[Artifact]) -> RunRecord:
@@ -45,8 +45,9 @@ def record_of(run: Pipeline, done: Sequence[Artifact]) -> RunRecord:
     scores = [*useful, *found]
     known = traits_of(attacks)
     measured = [name for name in run.attacks if name not in not_run]
-    private = private_faces(run.path(run.release))
-    released = Released(identities=private.identities, images=len(private))
+    private = release.private_faces(run.path(run.release))
+    missed = release.missed(context, run.path(run.release))
+    released = Released(identities=len(set(private.labels.tolist())), images=len(private), missed=len(missed))
     clear, blind_on = utility.clear(run), utility.blind(run)
     quality, noted = _quality(run)
 
@@ -98,6 +99,7 @@ def record_of(run: Pipeline, done: Sequence[Artifact]) -> RunRecord:
         notes=(
             *_in_sample(run),
             *_proved(run),
+            *_failures(released),
             *overlap.notes(data.shared),
             *cut_down(run, released),
             *noted,
@@ -149,6 +151,7 @@ def _made(run: Pipeline) -> Made:
         release=run.path(run.release),
         original=run.path(run.original),
         private=run.path(run.private),
+        missed=release.missed(run.context, run.path(run.release)),
         attacks={name: run.path(stage) for name, stage in run.attacks.items()},
         verifications={name: run.path(stage) for name, stage in run.verify.items()},
     )
@@ -165,6 +168,17 @@ def _proved(run: Pipeline) -> list[str]:
     photos = data.faces.labels[data.places["P"]]
     promise = run.context.method.promise(max(Counter(photos.tolist()).values(), default=0))
     return [f"proved: {promise}"] if promise else []
+
+
+def _failures(released: Released) -> list[str]:
+    """How often the method failed to make a private face, as a note."""
+    if not released.missed:
+        return []
+    total = released.images + released.missed
+    return [
+        f"method failed: no private face of {released.missed:,} of {total:,} originals; attackers do not find them "
+        "(leak_excl_failures leaves them out), and the recognizer is trained without them"
+    ]
 
 
 def _quality(run: Pipeline) -> tuple[dict[str, float], list[str]]:

@@ -52,6 +52,8 @@ class Made(NamedTuple):
     """Embeddings of the originals."""
     private: Path
     """Embeddings of the private faces."""
+    missed: NDArray[np.int64]
+    """The originals that have no private face, though they should, as rows of P: failed probes behind the others."""
     attacks: Mapping[str, Path]
     """By the attack's name."""
     verifications: Mapping[str, Path]
@@ -107,7 +109,8 @@ def _leakage(made: Made, told: Grouping, scores: Iterable[Score], notes: list[st
         notes.append("leakage by group does not apply: the release does not say which original a face was made from")
         return
     originals = np.load(made.original / "identity.npy")
-    probes = _Probes(np.load(made.private / "identity.npy"), made.places[rows], np.bincount(originals))
+    person = np.concatenate([np.load(made.private / "identity.npy"), originals[made.missed]])
+    probes = _Probes(person, made.places[np.concatenate([rows, made.missed])], np.bincount(originals))
     for score in scores:
         folder = made.attacks[score.on]
         if not (folder / leak_at_k.FILE).is_file():

@@ -27,11 +27,15 @@ class Images(ABC):
 
     @abstractmethod
     def read(self, index: int, where: str) -> bytes:
-        """The image of original `index`, as its file has it.
+        """The image of original `index`, which has one, as its file has it.
 
         Raises:
             DataError: it cannot be read; the message begins with `where`.
         """
+
+    def there(self, index: int) -> bool:
+        """Whether there is anything in the place of the image of original `index`."""
+        return True
 
 
 class PackImages(Images):
@@ -50,6 +54,16 @@ class FileImages(Images):
     def __init__(self, root: Path, paths: Sequence[str]) -> None:
         self._root, self._inside, self._paths = root, root.resolve(), paths
 
+    def there(self, index: int) -> bool:
+        """Whether there is anything of this name, be it no image."""
+        try:
+            (self._root / self._paths[index]).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except (OSError, ValueError):  # too long, or a zero in it: told when it is read
+            return True
+        return True
+
     def read(self, index: int, where: str) -> bytes:
         text = self._paths[index]
         try:
@@ -57,8 +71,7 @@ class FileImages(Images):
             if not file.is_relative_to(self._inside):  # absolute, or by way of .. or a link
                 raise DataError(f"{where}: expected the path of a file inside the folder, got one that leads out of it")
             if not file.is_file():  # what is no file may never end
-                slashes = ", and its path has backslashes where forward slashes are expected" if "\\" in text else ""
-                raise DataError(f"{where}: expected an image file, got no file of this name{slashes}")
+                raise DataError(f"{where}: expected an image file, got no file of this name")
             with file.open("rb") as opened:
                 data = opened.read(MAX_BYTES + 1)
         except (OSError, RuntimeError, ValueError) as error:  # the latter two: a link to itself, a zero in the name
@@ -70,12 +83,22 @@ class FileImages(Images):
 
 
 class ExternalFaces(PrivateFaces):
-    """One private face for each original, in their order."""
+    """One private face for each original that has one, in their order.
 
-    def __init__(self, originals: Faces, images: Images, row: NDArray[np.int64], *, resize: bool) -> None:
+    Args:
+        originals: [N].
+        images: of each original.
+        row: [N], of the manifest.
+        made: [Q], the originals that have a private face.
+        resize: whether to scale images of another size.
+    """
+
+    def __init__(
+        self, originals: Faces, images: Images, row: NDArray[np.int64], made: NDArray[np.int64], *, resize: bool
+    ) -> None:
         self._images, self._row, self._resize = images, row, resize
-        self.identities, self.labels, self.names = originals.identities, originals.labels, originals.names
-        self.source = np.arange(len(originals))
+        self.identities, self.labels, self.names = originals.identities, originals.labels[made], originals.names
+        self.source: NDArray[np.int64] = made
 
     def take(self, rows: NDArray[np.int64]) -> Tensor:
         import torch
@@ -86,7 +109,7 @@ class ExternalFaces(PrivateFaces):
 
     def encoded(self, index: int) -> bytes:
         """As the other tool wrote it."""
-        return self._images.read(index, self._where(index))
+        return self._images.read(int(self.source[index]), self._where(index))
 
     def _where(self, index: int) -> str:
-        return rows(self._row[[index]])
+        return rows(self._row[self.source[[index]]])

@@ -24,6 +24,8 @@ MOST_BYTES = 2 << 30
 """Of the file, and of each column in memory; ten million paths of a hundred letters take half of it."""
 MOST_ROWS = 50_000_000
 COLUMNS = ("private", "source")
+_WHOLE = r"^[0-9]{1,18}(\.0*)?$"
+"""A table of numbers with an empty cell is often written as 3.0."""
 FIX = "a manifest is a CSV or Parquet file with the columns private and source, one row a private face"
 
 
@@ -32,6 +34,8 @@ class Manifest(NamedTuple):
 
     private: Column
     source: Column
+    made: NDArray[np.bool_]
+    """[R], False where the cell of the private image is empty: the tool made none."""
 
 
 def rows(wrong: NDArray[np.int64]) -> str:
@@ -60,8 +64,12 @@ def read(path: Path) -> Manifest:
         _fail(path, f"cannot be read ({error.strerror or f'a damaged {kind}'})")
     except (pa.ArrowException, UnicodeDecodeError):  # their messages repeat the line
         _fail(path, f"a damaged {kind}")
-    private, source = (_spelled(path, name, column) for name, column in found.items())
-    return Manifest(private, source)
+    try:
+        private, source = (_spelled(path, name, column) for name, column in found.items())
+    except pa.ArrowException:
+        _fail(path, "a number that is not whole, or far too large")
+    made: NDArray[np.bool_] = found[COLUMNS[0]].is_valid().to_numpy(zero_copy_only=False)
+    return Manifest(private, source, made)
 
 
 def _csv(path: Path) -> dict[str, pa.Array]:
@@ -106,7 +114,8 @@ def _parquet(path: Path) -> dict[str, pa.Array]:
     for name in COLUMNS:
         kind = schema.field(name).type
         text = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (pa.types.is_integer(kind) or pa.types.is_string(text) or pa.types.is_large_string(text)):
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if not (number or pa.types.is_string(text) or pa.types.is_large_string(text)):
             _fail(path, f"expected whole numbers or texts in {name}, got {str(kind).partition('<')[0]}")
     # texts stay numbers into a dictionary until it is known how long they are together
     with parquet.ParquetFile(path, read_dictionary=list(COLUMNS)) as file:
@@ -122,7 +131,8 @@ def _parquet(path: Path) -> dict[str, pa.Array]:
             length = pc.binary_length(column.dictionary.cast(pa.string())).take(column.indices)
             if (pc.sum(length.cast(pa.int64())).as_py() or 0) > MOST_BYTES:
                 _fail(path, f"expected at most {MOST_BYTES >> 30} GiB of text in {name}, got more")
-        found[name] = column if pa.types.is_integer(column.type) else column.cast(pa.string())
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        found[name] = column if number else column.cast(pa.string())
         found[name].validate(full=True)  # a text of a Parquet file may be no UTF-8
     return found
 
@@ -139,13 +149,15 @@ def _spelled(path: Path, name: str, column: pa.Array) -> Column:
 
     if not len(column):
         _fail(path, "expected at least one row, got none")
-    _refuse(path, name, column.is_null().to_numpy(zero_copy_only=False), "got nothing")
-    if not pa.types.is_integer(column.type):
+    nothing = column.is_null().to_numpy(zero_copy_only=False)
+    _refuse(path, name, nothing if name == "source" or nothing.all() else np.zeros(1, np.bool_), "got nothing")
+    if pa.types.is_string(column.type):
         numbers = pc.utf8_trim_whitespace(column)
-        if not pc.all(pc.match_substring_regex(numbers, r"^[0-9]{1,18}$")).as_py():
+        if not pc.all(pc.match_substring_regex(numbers, _WHOLE)).as_py():
+            column = column.fill_null("")
             return _composed(pc.replace_substring_regex(column, r"^(\./+)+", "")) if name == "source" else column
-        column = numbers
-    indices: NDArray[np.int64] = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        column = pc.replace_substring_regex(numbers, r"\.0*$", "")
+    indices: NDArray[np.int64] = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     _refuse(path, name, indices < 0, "got a number below 0")
     return indices
 

@@ -97,6 +97,8 @@ class Released(Closed):
 
     identities: Count
     images: Count
+    missed: Count = Field(default=0, exclude_if=lambda missed: not missed)
+    """Originals of which the method made no private face, though it should have: they count as not found."""
 
 
 class Unreliable(Closed):

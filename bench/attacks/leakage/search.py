@@ -59,8 +59,8 @@ def search(
         NotApplicableError: sources are to be left out, and nobody has another image.
         AttackError: private faces without a source, one person only, or embeddings that cannot be compared.
     """
-    source, _, _ = searchable(evidence)
-    view = see(evidence.released)
+    searchable(evidence)
+    view, source = with_missed(see(evidence.released), evidence)
     asked = with_another(view) if leave_out_source else np.arange(len(view.probes.identity))
     if not len(asked):
         raise NotApplicableError(
@@ -70,7 +70,7 @@ def search(
     found = ranked(evidence, view, source, asked, leave_out_source=leave_out_source)
     found.write(out)
     if other_photos and len(others := with_another(view)):
-        known = other_photos(evidence.released)
+        known, _ = with_missed(other_photos(evidence.released), evidence)
         other_photo.write(ranked(evidence, known, source, others, leave_out_source=True), out)
     probes, gallery = _rows(view.probes, asked), view.gallery
     if not leave_out_source:
@@ -124,6 +124,30 @@ def ranked(
     hits = ranks(probes, view.gallery, source[asked], leave_out_source=leave_out_source, progress=evidence.progress)
     found = leak_at_k.found_by(hits, probes.identity, lost[asked], lost_image, seed=evidence.seed)
     return replace(found, gallery=len(lost_image) - leave_out_source, probes_all=len(lost))
+
+
+def with_missed(view: SearchSpace, evidence: Evidence) -> tuple[SearchSpace, NDArray[np.int64]]:
+    """The probes, and behind them those that the method failed to make: as faces that every recognizer fails on.
+
+    Args:
+        view: of the released faces.
+        evidence: of the run.
+
+    Returns:
+        What is searched, and [Q], the original of each probe.
+
+    Raises:
+        AttackError: private faces were made from no originals.
+    """
+    source, missed = evidence.released.source, evidence.missed
+    if not len(missed):
+        return view, source
+    nothing = np.full((len(missed), view.probes.vectors.shape[1]), np.nan, np.float32)
+    probes = Embeddings(
+        np.concatenate([view.probes.vectors, nothing]),
+        np.concatenate([view.probes.identity, evidence.original.identity[missed]]),
+    )
+    return SearchSpace(probes, view.gallery), np.concatenate([source, missed])
 
 
 def with_another(view: SearchSpace) -> NDArray[np.int64]:

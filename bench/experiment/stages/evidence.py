@@ -27,7 +27,7 @@ from .context import Context
 from .embed import embeddings
 from .fit import fitted
 from .recognizers import LiveJudge
-from .release import private_faces, refusal
+from .release import missed, private_faces, refusal
 from .stage import Stage
 
 _ANEW = "attacker anew"
@@ -71,6 +71,7 @@ def gather(run: Context, made: Attackable, attack: Attack, progress: Progress) -
         private=embeddings(run, made.private),
         original=embeddings(run, made.original),
         source=sources(folder, indices),
+        missed=missed(run, folder),
         seed=run.plan.seed,
         device=run.processor(),
         private_faces=private_faces(folder),

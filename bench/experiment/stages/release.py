@@ -86,6 +86,22 @@ def write(
     not_for_sharing.warn(out)
 
 
+def missed(run: Context, folder: Path) -> NDArray[np.int64]:
+    """Which of the originals of role P have no private face, by their rows, where the method should have made one.
+
+    Args:
+        run: what the run is made of.
+        folder: of the release.
+
+    Raises:
+        MethodError: the release is not of these people.
+    """
+    from ....methods.parts.private_pack import sources
+
+    made = None if run.method.complete else sources(folder, run.data.places["P"])
+    return np.empty(0, np.int64) if made is None else np.setdiff1d(np.arange(len(run.data.places["P"])), made)
+
+
 def private_faces(folder: Path) -> Faces:
     """The private faces that a stage wrote."""
     from ....datasets.recordio import RecordIO
