@@ -55,15 +55,6 @@ class Folder(FaceSource):
         return self.root / SUMS
 
 
-def nobodys(root: Path) -> int:
-    """How many images lie directly in the root of a folder of identities: they belong to nobody, and are left out.
-
-    Raises:
-        DataError: the folder cannot be read.
-    """
-    return len(_listing(root, root.resolve(), "the root", lambda entry: not entry.is_dir() and _is_face(entry)))
-
-
 class FolderFaces:
     """The faces below a folder. Errors name people and files by number only: a folder's name is a person's.
 

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import DirectoryPath
 
-from ..datasets.base import Faces
+from ..datasets.base import DataError, Faces
 from .base import Method, MethodError, NotMadeError, PrivateFaces, Publish
 from .parts import external_manifest
 from .parts.external_images import ExternalFaces, FileImages, Images, PackImages
 from .parts.external_manifest import Column, Manifest, rows
 from .parts.external_paths import relative
+
+_SAMPLE = 64
+"""Private faces that are looked at before a run."""
 
 
 class External(Method):
@@ -58,22 +61,33 @@ class External(Method):
     def publish(self, fitted: Path, originals: Faces, how: Publish) -> PrivateFaces:
         from ..datasets.catalog.check import check
 
+        private = self._set(originals, how)
+        if bad := check(private).undecodable:
+            raise MethodError(_unusable(f"{len(bad):,} of {len(private):,}", bad[0].reason))
+        return private
+
+    def _set(self, originals: Faces, how: Publish) -> ExternalFaces:
+        """The private faces of some originals, not looked at."""
         table = external_manifest.read(self.manifest)
         row = self._rows(table, originals, how)
         images = self._images(table.private, row)
         made = np.flatnonzero(row >= 0)
         made = made[[images.there(index) for index in made.tolist()]]
         self._refuse_few(row, made, how)
-        private = ExternalFaces(originals, images, row, made, resize=self.resize)
-        bad = check(private).undecodable
-        if bad:
-            says = bad[0].reason.partition("; ")[0]
-            raise MethodError(
-                f"external: expected images of 112x112 pixels, got {len(bad):,} of {len(private):,} that cannot be "
-                f"used, the first is that of the manifest's {says}; make them again, or set method.resize=true if "
-                "they are aligned squares of another size"
-            )
-        return private
+        return ExternalFaces(originals, images, row, made, resize=self.resize)
+
+    def try_out(self, originals: Faces, how: Publish) -> None:
+        """Read the manifest, and some of the images that it names.
+
+        Raises:
+            MethodError: it does not fit these originals, or an image cannot be used.
+        """
+        private = self._set(originals, how)
+        some = np.unique(np.linspace(0, len(private) - 1, min(len(private), _SAMPLE)).astype(int))
+        try:
+            private.take(some)
+        except DataError as error:
+            raise MethodError(_unusable("one", str(error))) from None
 
     def _refuse_few(self, row: NDArray[np.int64], made: NDArray[np.int64], how: Publish) -> None:
         """Refuse a set that has private faces of few of these people."""
@@ -155,3 +169,11 @@ class External(Method):
 
     def _fail(self, says: str) -> NoReturn:
         raise MethodError(f"external: manifest {self.manifest}: {says}")
+
+
+def _unusable(count: str, reason: str) -> str:
+    return (
+        f"external: expected images of 112x112 pixels, got {count} that cannot be used, the first is that of the "
+        f"manifest's {reason.partition('; ')[0]}; make them again, or set method.resize=true if they are aligned "
+        "squares of another size"
+    )

@@ -192,9 +192,11 @@ def _dataset(entry: Plan, args: argparse.Namespace) -> tuple[dict[str, Any], lis
     sound = faces and fits and all(found.usable for found in sets)
     written = _sums([data.source, *data.pairs.values()], sound) if args.write_sums else []
     lines = _told(seen, faces and fits) + [line for found in sets for line in _pairs_told(found)]
+    lines += [f"{name}: left out: {why}" for name, why in data.unused.items()]
     if not sets:
         lines.append("no verification set beside the faces: `bench run` needs one (lfw.bin, cfp_fp.bin, agedb_30.bin)")
-    return {**asdict(seen), "pairs": [asdict(found) for found in sets], "sums": written, "sound": sound}, lines
+    more = {"left_out": data.unused} if data.unused else {}
+    return {**asdict(seen), **more, "pairs": [asdict(found) for found in sets], "sums": written, "sound": sound}, lines
 
 
 def _sums(sources: Sequence[FaceSource | PairSource], sound: bool) -> list[str]:

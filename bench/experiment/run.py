@@ -59,10 +59,12 @@ def prepare(
         data = open_data(plan, store, root=data_root, skip=skip) if skip else data
     for each in data.shared:
         if not each.shared:
-            display.note(f"warning: {each}")
+            display.warn(f"warning: {each}")
+    for name, why in data.unused.items():
+        display.warn(f"warning: {name}: left out: {why}")
     pipeline = lay_out(plan, data, store, device=device, method=method)
     for sentence in changed_code.told(pipeline.context):
-        display.note(sentence)
+        display.warn(f"warning: {sentence}")
     refuse_long(dataset=data.name, recipe=plan.recipe, method=pipeline.context.name, seed=plan.seed)
     if not all(store.has(stage.name, stage.inputs) for stage in pipeline.stages):
         look(data, store, display)

@@ -38,6 +38,8 @@ class Data:
     """What a record says of people who are in the dataset and in a verification set."""
     shared: tuple[Shared, ...] = ()
     """The same as counts, of the sets whose people are known."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """What lies beside the faces and looks as if it belonged to them, and why it is left out."""
     skipped: frozenset[int] = frozenset()
     groups: Groupings = field(default_factory=Groupings)
     """What the user's tables tell of faces and pairs; no key is made of it."""
@@ -118,6 +120,7 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         synthetic=synthetic,
         overlap="disjoint" if synthetic else told(met, found.pairs),
         shared=met,
+        unused=found.unused,
         skipped=frozenset(skip),
         groups=groupings(plan.groups, faces, found.pairs),
     )

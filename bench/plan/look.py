@@ -8,6 +8,7 @@ import numpy as np
 
 from ...datasets.base import PairSource
 from ..store.store import Store
+from ..subgroups.assignment import refuse_beyond
 from ..terminal.progress import Display
 from .data import Data
 from .plan import ConfigError
@@ -28,24 +29,33 @@ def look(data: Data, store: Store, display: Display) -> None:
 
     Raises:
         DataError: a verification set cannot be used, or a face of the sample cannot be decoded.
+        GroupError: a table of groups names a pair that its set does not have.
     """
     for name, source in data.pairs.items():
-        if not data.synthetic:
-            _look_at_pairs(name, source, data.pair_fingerprints[name], store, display)
+        if data.synthetic:
+            continue
+        pairs = _look_at_pairs(name, source, data.pair_fingerprints[name], store, display)
+        if told := data.groups.pairs.get(name):
+            refuse_beyond(told, name, pairs)
     used = np.unique(np.concatenate(list(data.places.values())))
     for index in used[np.linspace(0, len(used) - 1, min(len(used), SAMPLE)).astype(int)].tolist():
         data.faces[index]
 
 
-def _look_at_pairs(name: str, source: PairSource, fingerprint: str, store: Store, display: Display) -> None:
+def _look_at_pairs(name: str, source: PairSource, fingerprint: str, store: Store, display: Display) -> int:
+    """How many pairs a set has that was found good, now or before."""
     from ...datasets.catalog.check_pairs import check_pairs, refuse
 
     kept = store.root / "fingerprints" / f"{fingerprint[:32]}.good.json"
-    if kept.is_file():
-        return
+    try:
+        return int(json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        pass
     with display.stage(f"look at {name}", "images") as progress:
-        refuse(check_pairs(name, source, progress=progress))
-    store.keep(kept, json.dumps(name))
+        found = check_pairs(name, source, progress=progress)
+    refuse(found)
+    store.keep(kept, json.dumps(found.pairs))
+    return found.pairs
 
 
 def refuse_long(*, dataset: str, recipe: str, method: str, seed: int) -> None:

@@ -39,7 +39,7 @@ class Originals:
         with display.stage("scan", "faces") as progress:
             found = check(self.faces, progress=progress)
         for _, reason in found.undecodable[:_SHOWN]:
-            display.note(f"damaged: {reason}")
+            display.warn(f"damaged: {reason}")
         return [int(face) for face, _ in found.undecodable]
 
     def refuse_damaged(self, bad: Sequence[int], *, skip: bool) -> None:

@@ -219,3 +219,26 @@ def _own(drawn: SyntheticFaces | SyntheticPairs, of: str, wanted: Sequence[str])
         of=of, file=OWN, digest=digest.hexdigest(), columns=tuple(told), told=len(columns[0].code), untold=0
     )
     return Grouping(about, tuple(columns))
+
+
+def refuse_beyond(told: Grouping, name: str, pairs: int) -> int:
+    """Refuse a table that names a pair which its verification set does not have.
+
+    Args:
+        told: the table.
+        name: of the set.
+        pairs: of the set.
+
+    Returns:
+        One more than the highest pair that it names.
+
+    Raises:
+        GroupError: it does.
+    """
+    named = len(told.columns[0].code)
+    if named > pairs:
+        raise GroupError(
+            f"groups {told.table.file}: pair {named - 1}: {name} has {pairs:,} pairs, expected numbers from 0 to "
+            f"{pairs - 1}; correct the table and run again: finished stages are kept"
+        )
+    return named

@@ -21,8 +21,7 @@ from ..biometrics.roc import PairScores
 from ..metrics.accuracy import MEASURE as ACCURACY
 from ..metrics.accuracy import answered
 from ..recognition import verification
-from .assignment import Column, Grouping, Groupings
-from .table import GroupError
+from .assignment import Column, Grouping, Groupings, refuse_beyond
 
 LEAK = "leak@1"
 FEW_PEOPLE = 20
@@ -191,12 +190,7 @@ def _accuracy(scores: PairScores, told: Grouping, score: Score) -> Iterator[Grou
         GroupError: the table names a pair that the set does not have.
     """
     pairs = len(scores.same)
-    named = len(told.columns[0].code)
-    if named > pairs:
-        raise GroupError(
-            f"groups {told.table.file}: pair {named - 1}: {score.on} has {pairs:,} pairs, expected numbers from 0 to "
-            f"{pairs - 1}; correct the table and run again: finished stages are kept"
-        )
+    named = refuse_beyond(told, score.on, pairs)
     right = answered(scores)
     for column in told.columns:
         code = np.full(pairs, -1)

@@ -42,7 +42,7 @@ class Display:
 
     def warn(self, text: str) -> None:
         """A line that is no progress and is shown when quiet, too: something that the user asked for did not happen."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(error(text), markup=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, name: str, unit: str) -> Iterator[Progress]:

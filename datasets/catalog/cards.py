@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..base import DataError, FaceSource, PairSource
 from ..files import safe_yaml
-from ..files.entries import is_litter
+from ..files.entries import is_litter, nobodys
 from .formats import format_of
 from .verification_sets import beside
 
@@ -94,7 +94,7 @@ class Resolved:
     absent: dict[str, Path] = field(default_factory=dict)
     """Verification sets that the card knows and that are not there."""
     unused: dict[str, str] = field(default_factory=dict)
-    """Files that look like a verification set and cannot be one here, and why."""
+    """What lies beside the faces, looks as if it belonged to them, and is left out; and why."""
 
 
 def names() -> tuple[str, ...]:
@@ -221,10 +221,14 @@ def _found(card: Card | None, root: Path) -> Resolved:
     packed = (root / PACK[0]).is_file()
     try:
         sets = beside(root, card.verification if card else {}, packed=packed)
+        lost = 0 if packed else nobodys(root)
     except OSError as error:
         raise DataError(f"{root}: cannot be read ({error.strerror}); check the path and its rights") from error
     source = format_of(FaceSource, "recordio" if packed else "folder").model_validate({"root": root})
-    return Resolved(card, source, sets.pairs, root, sets.absent, sets.unused)
+    unused = dict(sets.unused)
+    if lost:
+        unused[f"{lost:,} images beside the folders of people"] = "nobody's; put each into the folder of its person"
+    return Resolved(card, source, sets.pairs, root, sets.absent, unused)
 
 
 def _synthetic(card: Card, parameters: dict[str, Any]) -> Resolved:

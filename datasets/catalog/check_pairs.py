@@ -100,12 +100,13 @@ def one_kind(same: NDArray[np.bool_]) -> tuple[int, ...]:
 
 def _undecodable(images: list[bytes], where: list[str], resize: bool, progress: Progress) -> tuple[Undecodable, ...]:
     from ..files.codec import decode
+    from ..files.image_header import of_pairs
 
     def reason(index: int) -> str | None:
         try:
             decode(images[index], where=where[index], resize=resize)
         except DataError as error:
-            return str(error)
+            return of_pairs(str(error))
         return None
 
     first: dict[int, int] = {}  # an object that occurs several times is decoded once

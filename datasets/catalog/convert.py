@@ -60,8 +60,8 @@ def to_folder(faces: Faces, out: Path, *, progress: Progress = silent) -> None:
             kind = suffix(data)
             if kind is None:
                 raise DataError(
-                    f"face {index}: expected a JPEG, PNG, WebP or BMP image, got bytes {data[:8].hex(' ')}; pass "
-                    "over such images with --skip-bad"
+                    f"face {index}: expected a JPEG, PNG, WebP or BMP image, got bytes {data[:8].hex(' ')}; "
+                    "convert it, or leave it out"
                 )
             person = folder / names[label]
             if not written[label]:

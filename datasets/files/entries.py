@@ -30,6 +30,16 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _LITTER
 
 
+def nobodys(root: Path) -> int:
+    """How many images lie directly in the root of a folder of identities: they belong to nobody.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with os.scandir(root) as entries:
+        return sum(not is_litter(entry.name) and not entry.is_dir() and is_image(entry.path) for entry in entries)
+
+
 def is_image(path: str | os.PathLike[str]) -> bool:
     """Whether a file claims to be an image by its name, or is one by its first bytes; one that cannot be read is none.
 

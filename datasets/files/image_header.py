@@ -69,7 +69,8 @@ def looks_like_image(first: bytes) -> bool:
 
 
 SCALE = "--resize for a dataset, --set method.resize=true for images of the method `external`"
-AGAIN = "copy or download it again, or pass over such images with --skip-bad"
+SKIP = "; `bench run --skip-bad` and `bench privatize --skip-bad` pass over such faces"
+AGAIN = f"copy or download it again{SKIP}"
 
 
 def inspect(data: bytes, where: str, resize: bool) -> str:
@@ -87,7 +88,7 @@ def inspect(data: bytes, where: str, resize: bool) -> str:
     if kind is None:
         other = other_kind(data)
         got = "0 bytes" if not data else other or f"bytes {data[:8].hex(' ')} ..."
-        fix = "convert it to PNG, or pass over such images with --skip-bad" if other else AGAIN
+        fix = f"convert it to PNG{SKIP}" if other else AGAIN
         raise DataError(f"{where}: not an image that can be read: expected JPEG, PNG, WebP or BMP, got {got}; {fix}")
     try:
         header = _PARSERS[kind](data)
@@ -100,8 +101,13 @@ def inspect(data: bytes, where: str, resize: bool) -> str:
     if (width, height) != (SIZE, SIZE) and not square:
         raise DataError(wrong_size(where, width, height))
     if header.flaw:
-        raise DataError(f"{where}: {header.flaw}; convert it to 8-bit RGB, or pass over it with --skip-bad")
+        raise DataError(f"{where}: {header.flaw}; convert it to 8-bit RGB{SKIP}")
     return kind
+
+
+def of_pairs(reason: str) -> str:
+    """What is said of an image of a verification set, which nothing passes over."""
+    return reason.replace(SKIP, "")
 
 
 def wrong_size(where: str, width: int, height: int) -> str:

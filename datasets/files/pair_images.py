@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import SIZE, Pairs
+from ..base import SIZE, DataError, Pairs
 
 MAX_PAIRS = 100_000
 """Decoded, so many pairs fill 7.5 GB; verification sets have 6,000 to 7,000."""
@@ -34,6 +34,7 @@ def decode_pairs(
     import torch
 
     from .codec import decode
+    from .image_header import of_pairs
 
     everywhere: dict[int, _Places] = {}
     for index, image in enumerate(images):
@@ -43,7 +44,10 @@ def decode_pairs(
     def fill(places: _Places) -> None:
         side, pair = places[0]
         index = 2 * pair + side
-        face = decode(images[index], where=where[index], resize=resize)
+        try:
+            face = decode(images[index], where=where[index], resize=resize)
+        except DataError as error:
+            raise DataError(of_pairs(str(error))) from None
         for side, pair in places:
             sides[side][pair] = face
 

@@ -33,6 +33,32 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
+def spell(figure: Figure) -> None:
+    """Write characters of which no font here has a picture as their numbers, instead of as boxes that are all alike."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if not (words := text.get_text()).isascii():
+            text.set_text(spelled(words))
+
+
+def spelled(words: str) -> str:
+    """Text that can be drawn: its number, as Python spells it, for a character of which the font has no picture."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    if words.isascii():
+        return words
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(
+        character
+        if ord(character) in known
+        else f"\\u{ord(character):04x}"
+        if ord(character) < 1 << 16
+        else f"\\U{ord(character):08x}"
+        for character in words
+    )
+
+
 def save(figure: Figure, path: Path, *, of: Shows = "numbers") -> Path:
     """Write a picture whole or not at all, in the format that its name says.
 
@@ -50,6 +76,7 @@ def save(figure: Figure, path: Path, *, of: Shows = "numbers") -> Path:
         raise ValueError(f"{path}: expected a name that ends in {', '.join(ENDINGS)}")
     from matplotlib import rc_context
 
+    spell(figure)
     partial = path.with_name(path.name + ".part")
     try:
         with rc_context({"svg.hashsalt": "facebench"}):  # names inside an SVG are drawn by chance without it

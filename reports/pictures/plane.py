@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..board.leaderboard import BOUNDS, Board, Group, Row
 from ..board.plane import Place, chances, leakage, utility
-from .drawing import COLOURS, blank, save
+from .drawing import COLOURS, blank, save, spell, spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +61,7 @@ def draw_plane(board: Board, *, width: float | None = None) -> Figure:
             axes.set_xlabel("utility, %", fontsize="small")
             axes.tick_params(labelsize="small")
             axes.set_title(axes.get_title(), fontsize="x-small", parse_math=False)
+    spell(figure)
     figure.canvas.draw()  # places of labels are known only when the layout is
     figure.set_layout_engine("none")
     for axes, points in panels:
@@ -95,7 +96,7 @@ def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
             capsize=2,
         )
         kinds.setdefault(kind, drawn)
-        points.append((x, y, row.label))
+        points.append((x, y, spelled(row.label)))
         if row.front:
             front.append((x, y))
     front.sort()
