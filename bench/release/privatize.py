@@ -86,6 +86,8 @@ def privatize(args: argparse.Namespace) -> str:
                 tag=part.tag,
             )
             private, count, missing = _make(task, part, args.workers, display)
+            if not chosen.method.complete and (lost := len(task.places) - len(private)):
+                display.warn(f"warning: the method made no private face of {lost:,} originals; the release lacks them")
             if part.of > 1:
                 return _told_of_part(part, place, count, missing, None if args.key else place.drawn)
             whole = join.arrange([task.read(private, number) for number in range(count)], key)
