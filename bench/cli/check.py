@@ -52,7 +52,7 @@ def do(args: argparse.Namespace) -> int:
 
     Raises:
         BaselineError: the baseline or an option cannot be used.
-        RecordError: there is no record that can be read; with --update: one is damaged.
+        RecordError: a record is damaged, or there is none.
         OSError: a file cannot be written.
     """
     from ...reports.result.record import RecordError
@@ -71,7 +71,6 @@ def _check(args: argparse.Namespace) -> int:
     from ..gate import gate, output
     from ..gate.make_baseline import make
     from ..gate.tolerances import applied, parse, unresolved
-    from .records import readable
 
     _refuse_same(args)
     folder = arguments.records_folder(args)
@@ -81,7 +80,7 @@ def _check(args: argparse.Namespace) -> int:
             "--waive: expected it with --update only; what is waived stands in the baseline, where it is reviewed"
         )
     previous = kept.read(args.baseline) if args.baseline.exists() or not args.update else None
-    records = ledger.load(folder) if args.update else readable(folder)[0]  # a baseline is of all or of none
+    records = ledger.load(folder)
     if not records:
         raise ledger.RecordError(
             f"records {folder}: expected at least one record, got none; a gate that measures nothing fails: "
