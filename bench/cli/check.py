@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from .arguments import Commands
 
 _ABOUT = """Gives a verdict on every number of a baseline. Exit code 0: all as good or better; 1: something became worse
-by more than its tolerance and more than chance; 2: something could not be measured or compared."""
+by more than its tolerance and more than chance, or keeps no limit; 2: something could not be measured or compared."""
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = commands.add_parser("check", help="compare records with a baseline; for CI", description=_ABOUT)
-    command.add_argument("--baseline", type=Path, required=True, metavar="FILE", help="what is expected")
+    command.add_argument("--baseline", type=Path, metavar="FILE", help="what is expected")
+    command.add_argument(
+        "--limit", nargs="+", action="extend", default=[], metavar="NAME=AMOUNT",
+        help="what a number may reach, with its interval, whatever the baseline says: leakage=2%%,accuracy=70%%",
+    )  # fmt: skip
     arguments.records(command)
     command.add_argument(
         "--tolerance", nargs="+", action="extend", default=[], metavar="NAME=AMOUNT",
@@ -69,9 +74,13 @@ def _check(args: argparse.Namespace) -> int:
     from ...reports.result import ledger
     from ..gate import baseline as kept
     from ..gate import gate, output
+    from ..gate.limits import check as check_limits
+    from ..gate.limits import parse as parse_limits
     from ..gate.make_baseline import make
     from ..gate.tolerances import applied, parse, unresolved
 
+    if args.baseline is None and (args.update or not args.limit):
+        raise kept.BaselineError("--baseline: expected a file to compare with, or --limit with what may be reached")
     _refuse_same(args)
     folder = arguments.records_folder(args)
     tolerances = parse(args.tolerance)
@@ -79,7 +88,10 @@ def _check(args: argparse.Namespace) -> int:
         raise kept.BaselineError(
             "--waive: expected it with --update only; what is waived stands in the baseline, where it is reviewed"
         )
-    previous = kept.read(args.baseline) if args.baseline.exists() or not args.update else None
+    limits = parse_limits(args.limit)
+    if limits and args.update:
+        raise kept.BaselineError("--limit: expected it without --update; a baseline holds numbers, and no limits")
+    previous = kept.read(args.baseline) if args.baseline and (args.baseline.exists() or not args.update) else None
     records = ledger.load(folder)
     if not records:
         raise ledger.RecordError(
@@ -91,22 +103,25 @@ def _check(args: argparse.Namespace) -> int:
         kept.write(made, args.baseline)
         show(_written(made, args.baseline, [*told, *unresolved(made)]))
         return gate.OK
-    assert previous is not None  # noqa: S101 - read above
-    baseline = previous.model_copy(update={"measures": applied(previous.measures, tolerances)})
-    outcome = gate.check(baseline, records, args.store)
+    outcome = gate.Outcome((), ())
+    if previous is not None:
+        baseline = previous.model_copy(update={"measures": applied(previous.measures, tolerances)})
+        outcome = gate.check(baseline, records, args.store)
+    if limits:
+        outcome = replace(outcome, findings=(*outcome.findings, *check_limits(records, limits)))
     show(output.as_json(outcome) if args.format == "json" else output.table(outcome))
     _for_ci(args, outcome)
     return outcome.code
 
 
 def _for_ci(args: argparse.Namespace, outcome: Outcome) -> None:
-    from ...reports.result.files import replace
+    from ...reports.result import files
     from ..gate import ci, output
 
     if args.junit:
-        replace(args.junit, ci.junit(outcome).encode())
+        files.replace(args.junit, ci.junit(outcome).encode())
     if args.summary:
-        replace(args.summary, output.markdown(outcome).encode())
+        files.replace(args.summary, output.markdown(outcome).encode())
     elif summary := os.environ.get("GITHUB_STEP_SUMMARY"):  # a file of the step's, to which others may add as well
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(output.markdown(outcome))

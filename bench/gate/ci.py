@@ -22,7 +22,7 @@ def junit(outcome: Outcome) -> str:
 
     Where there is nothing but what went wrong before any number was compared, that is one error.
     """
-    failures = outcome.counts["regressed"]
+    failures = outcome.counts["regressed"] + outcome.counts["beyond-limit"]
     errors = outcome.counts["not-measured"] + outcome.counts["not-comparable"]
     counts = {"tests": str(len(outcome.findings)), "failures": str(failures), "errors": str(errors)}
     root = ElementTree.Element("testsuites", counts)
@@ -31,7 +31,7 @@ def junit(outcome: Outcome) -> str:
         where = {"classname": tame(f"{finding.method}.seed {finding.seeds}"),
                  "name": tame(f"{finding.measure} on {finding.on}"), "time": "0"}  # fmt: skip
         case = ElementTree.SubElement(suite, "testcase", where)
-        if finding.verdict == "regressed":
+        if finding.verdict in ("regressed", "beyond-limit"):
             ElementTree.SubElement(case, "failure", {"type": finding.verdict, "message": told(finding)})
         elif finding.verdict in ("not-measured", "not-comparable"):
             ElementTree.SubElement(case, "error", {"type": finding.verdict, "message": told(finding)})

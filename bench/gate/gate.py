@@ -18,7 +18,7 @@ from .tolerances import unresolved
 from .verdict import Finding, unmeasured, verdict_of
 
 OK, REGRESSED, UNDECIDED = 0, 1, 2
-"""Exit codes: all is as good or better; something became worse; something could not be compared."""
+"""Exit codes: all is as good or better; something became worse or keeps no limit; something could not be compared."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Outcome:
     @property
     def code(self) -> int:
         """The exit code; a regression goes before what could not be compared, and no verdict at all is no success."""
-        if self.counts["regressed"]:
+        if self.counts["regressed"] or self.counts["beyond-limit"]:
             return REGRESSED
         decided = self.counts["ok"] + self.counts["improved"]
         return OK if decided and decided == len(self.findings) else UNDECIDED

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from .gate import Outcome
     from .verdict import Finding
 
-_STYLE = {"regressed": "bold red", "improved": "green", "not-measured": "yellow", "not-comparable": "yellow"}
+_STYLE = {
+    "regressed": "bold red",
+    "beyond-limit": "bold red",
+    "improved": "green",
+    "not-measured": "yellow",
+    "not-comparable": "yellow",
+}
 COLUMNS = ("verdict", "method", "seed", "measure", "on", "before", "now", "change", "tolerance", "why")
 
 
@@ -52,7 +58,7 @@ def headline(outcome: Outcome) -> str:
     """All verdicts in one line."""
     counted = ", ".join(f"{count} {verdict}" for verdict, count in sorted(outcome.counts.items()))
     result = {0: "passed", 1: "FAILED", 2: "UNDECIDED, which is no success"}[outcome.code]
-    return f"gate {result}: {len(outcome.findings)} scores compared with the baseline: {counted or 'none'}"
+    return f"gate {result}: {len(outcome.findings)} scores judged: {counted or 'none'}"
 
 
 def table(outcome: Outcome) -> str:
@@ -61,11 +67,12 @@ def table(outcome: Outcome) -> str:
     from rich.text import Text
 
     shown = Table(box=None, padding=(0, 2, 0, 0))
-    for column in COLUMNS:
-        shown.add_column(column, justify="right" if column in COLUMNS[5:9] else "left", overflow="fold")
-    for finding in outcome.findings:
-        shown.add_row(*[Text(cell, style=_STYLE.get(finding.verdict, "") if not n else "")
-                        for n, cell in enumerate(row(finding))])  # fmt: skip
+    rows = [row(finding) for finding in outcome.findings]
+    told = [n for n in range(len(COLUMNS)) if any(cells[n] != "-" for cells in rows)]  # a limit has no `before`
+    for n in told:
+        shown.add_column(COLUMNS[n], justify="right" if COLUMNS[n] in COLUMNS[5:9] else "left", overflow="fold")
+    for finding, cells in zip(outcome.findings, rows, strict=True):
+        shown.add_row(*[Text(cells[n], style="" if n else _STYLE.get(finding.verdict, "")) for n in told])
     lines = [Text(f"warning: {tame(warning)}", style="yellow") for warning in outcome.warnings]
     return text(shown, "", *lines, Text(headline(outcome), style="bold")) + "\n"
 

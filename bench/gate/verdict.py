@@ -14,7 +14,7 @@ from ..compare.paired_tests import Tested
 from ..compare.trials import Trials
 from .baseline import BaselineScore, Gated
 
-Verdict = Literal["not-comparable", "not-measured", "regressed", "improved", "ok"]
+Verdict = Literal["not-comparable", "not-measured", "regressed", "beyond-limit", "improved", "ok"]
 _ROUNDING = 1e-9
 _SEEDS = 3
 """So many on either side say what seeds differ by."""

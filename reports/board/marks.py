@@ -12,6 +12,8 @@ OTHER_PHOTO = "leak@1 other photo"
 """The measure of an attacker who learns, searching without the photo that was made private."""
 FUSED = "leak@1 fused"
 """The measure of an attacker who takes all private faces of one person together."""
+IGNORANT_ONLY = "ignorant-only"
+"""No attacker who knows the method was run."""
 BY_PERSON = "leak@1 by person"
 """Leak@1 as a mean over people, who count alike, instead of over their faces."""
 NO_SOURCES = "no sources: leakage is memorisation"
@@ -69,7 +71,7 @@ def marks(
         "incomplete": incomplete,
         THIRD_PARTY: bool(foreign),
         NO_SOURCES: not all(record.sourced for record in records),
-        "ignorant-only": bool(own)
+        IGNORANT_ONLY: bool(own)
         and not any(one.adaptive for one in own if one)
         and not any(a.knows_method for a in foreign),
         "one seed": len(records) == 1,
