@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from ..store import system_errors
 from ..terminal import printing
@@ -35,6 +36,23 @@ with nothing given, `bench run` runs facemae on synthetic faces: no download, no
 """
 
 
+class _Version(argparse.Action):
+    """Asks what is installed only when somebody wants to know."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("facebench")
+        except PackageNotFoundError:  # run from a folder
+            found = "of a checkout that is not installed"
+        printing.show(f"facebench {found}, Python {sys.version.split()[0]}\n")
+        parser.exit()
+
+
 def parser() -> Parser:
     """All commands and their options."""
     top = Parser(
@@ -44,6 +62,7 @@ def parser() -> Parser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action=_Version, help="the version of facebench, and of Python")
     top.add_argument("--debug", action="store_true", help="show a traceback for every error")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     for command in COMMANDS:

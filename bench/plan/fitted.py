@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ...datasets.base import Faces
 from ...datasets.synthetic import SyntheticFaces
-from ...methods.base import Method, People
+from ...methods.base import Method, MethodError, People
 from ...methods.parts import fitted_file
 from ...methods.parts.brought import FIELD
 from ..store.store import Store
@@ -76,6 +77,20 @@ def fitted_on(method: Method) -> People | None:
             "released; fit it again with this facebench, or fit in the run"
         )
     return said.people
+
+
+def of_file(path: Path) -> People | None:
+    """On whom a method was fitted, by its file, or the folder that holds it; None where it does not tell."""
+    file = path / fitted_file.MODEL if path.is_dir() else path
+    try:
+        return fitted_file.read(file).people
+    except MethodError:
+        return None
+
+
+def same_people(people: People, faces: Faces, fingerprint: str) -> bool:
+    """Whether people a method was fitted on are among those of a dataset."""
+    return _same(people, faces, fingerprint)
 
 
 def _same(people: People, faces: Faces, fingerprint: str) -> bool:

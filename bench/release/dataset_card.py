@@ -14,11 +14,15 @@ from typing import Any
 import yaml
 
 from ...methods.parts.private_pack import MANIFEST, Encoding
-from ...reports.result.record import RunRecord, Score
+from ...reports.board.marks import unasked
+from ...reports.board.other_conditions import CONDITIONS, worst
+from ...reports.result.record import NOT_MEASURED, RunRecord, Score
 from .fitted_method import Chosen
 from .join import METADATA, Layout
 
 README = "README.md"
+DRAWN = "synthetic"
+"""The card of drawn faces."""
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
           (10**8, "10M<n<100M"))  # fmt: skip
 
@@ -40,6 +44,12 @@ class About:
     terms: str | None
     """On what terms the originals were had, where they are a known dataset."""
     record: RunRecord | None
+    same_people: bool = False
+    """Whether the method was fitted on faces of this very dataset."""
+    drawn: bool = False
+    """Whether the originals are drawn faces."""
+    fitted_on_drawn: bool = False
+    """Whether the method learned from drawn faces alone, and these are none."""
 
 
 def text(about: About) -> str:
@@ -64,6 +74,7 @@ def text(about: About) -> str:
         "## How it was made",
         _made(about),
         "## What was measured",
+        *_apart(about),
         _measured(about),
         "## What this does not protect against",
         "\n".join(f"- {line}" for line in _open(about)),
@@ -130,10 +141,51 @@ def _measured(about: About) -> str:
         f"`{_line(record.dataset)}`, recipe `{_line(record.recipe)}`, seed {record.seed}"
         + (", and with this very fit." if about.chosen.stage else "."),
         _table(("measure", "on", "value", "95 % interval", "chance", "trials"), rows),
-        f"Attackers run: {', '.join(map(_line, record.attackers)) or 'none'}.",
+        "\n".join(f"- {line}" for line in _beside(record)),
     ]
     lines += [f"**Not to be relied on**: {_line(flaw)}" for flaw in record.flaws]
     return "\n\n".join(lines)
+
+
+def _apart(about: About) -> list[str]:
+    """Boxes: what makes this release another thing than what was measured."""
+    record, boxes = about.record, []
+    if about.same_people:
+        boxes.append(
+            "**This release holds people whom the method was fitted on.** A network may give back more of those than "
+            "of people it never saw, on whom methods are measured. Nothing here says how much more."
+        )
+    if about.fitted_on_drawn:
+        boxes.append(
+            "**The method learned from drawn faces alone; these are photos.** It may keep or hide something else of "
+            "them."
+        )
+    if record and record.dataset == DRAWN and not about.drawn:
+        boxes.append(
+            "**Measured on drawn faces; these are others.** Numbers of drawn faces show that the machinery works. They "
+            "say nothing of how many people are found here."
+        )
+    return [f"> {box}" for box in boxes]
+
+
+def _beside(record: RunRecord) -> list[str]:
+    """What has to be known to read the table: who attacked, who did not, among how many, and what is worse."""
+    absent = sorted({*unasked([record]), *(name for name, why in record.not_run.items() if NOT_MEASURED in why)})
+    found = [score for score in record.scores if score.measure.headline and score.measure.side == "privacy"]
+    galleries = {int(size) for score in found if (size := score.detail.get("gallery"))}
+    worse = {says: worst([record], name) for name, says in CONDITIONS.items()}
+    lines = [
+        f"Attackers run: {', '.join(map(_line, record.attackers)) or 'none'}. Not run: "
+        f"{', '.join(map(_line, absent)) or 'none of those known'}. Other attackers may find more: each number is "
+        "a lower bound.",
+        *(f"Searched among {size:,} originals; among more, fewer are found at rank 1." for size in sorted(galleries)),
+        *(f"Worst leakage {says}: {100 * one.mean:.2f} % ({_line(one.on)})." for says, one in worse.items() if one),
+    ]
+    clear = {str(k): v for k, v in dict(record.judge.get("clear") or {}).items() if isinstance(v, int | float)}
+    if clear:
+        told = ", ".join(f"{100 * value:.1f} % of {_line(name)}" for name, value in clear.items())
+        lines.append(f"The attackers' recognizer verifies {told} of ordinary faces; a better one finds more.")
+    return lines
 
 
 def _row(score: Score) -> tuple[str, ...]:

@@ -10,16 +10,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...datasets.synthetic import SyntheticFaces
 from ...facemae.runtime.device import processor
 from ...reports.result import record as results
-from ..plan.fitted import refuse_originals
+from ..plan.fitted import of_file, refuse_originals, same_people
 from ..plan.plan import plan
 from ..terminal.progress import Display
 from . import join, secret, shards
 from .dataset_card import README, About, text
 from .fitted_method import Chosen, choose
 from .job import DeployError, Job, Slice
-from .originals import find
+from .originals import Originals, find
 from .workspace import Workplace
 
 if TYPE_CHECKING:
@@ -102,10 +103,21 @@ def privatize(args: argparse.Namespace) -> str:
                 layout=args.to,
                 terms=originals.terms,
                 record=record,
+                **_about_people(chosen, originals),
             )
             _join(whole, place, about, release, display, drawn=args.key is None)
         place.clear()
     return _told(whole, args, place)
+
+
+def _about_people(chosen: Chosen, originals: Originals) -> dict[str, bool]:
+    """What the card has to tell of whom the method was fitted on, and of whom this is."""
+    drawn = isinstance(originals.faces, SyntheticFaces)
+    people = of_file(chosen.fitted) if chosen.fitted else None
+    if people is None:
+        return {"drawn": drawn}
+    same = same_people(people, originals.faces, originals.fingerprint)
+    return {"drawn": drawn, "same_people": same, "fitted_on_drawn": people.drawn is not None and not drawn}
 
 
 def _refuse_bad_options(args: argparse.Namespace) -> None:

@@ -278,7 +278,8 @@ def test_the_card_says_what_was_measured_and_by_whom_or_that_nothing_was(
     card = (bench.out / "README.md").read_text()
     assert "Nothing was measured" not in card
     assert "| accuracy (verification accuracy) | lfw | 81.23 % |" in card
-    assert "Attackers run: ignorant, other_image." in card
+    assert "Attackers run: ignorant, other_image. Not run: " in card
+    assert "alignment" in card.split("Not run: ")[1].partition("\n")[0]
     assert "**Not to be relied on**: judge on clear pairs" in card
     assert "**Not to be relied on**: the judge saw BGR" in card
     assert "Not on these files" in card
