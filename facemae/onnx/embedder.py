@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,22 +15,11 @@ from torch import Tensor
 
 from ..recognition.embedder import SIZE, unit
 from ..runtime.checkpoint import WeightsError
-from . import first_use, trial
+from . import first_use, scaling, trial
 from .file import line, look
+from .scaling import Preset
 from .session import Session, available_processors
 from .trial import TooSlow
-
-Preset: TypeAlias = Literal["arcface", "arcface128", "imagenet", "raw", "unit"]
-"""(x - 127.5) / 127.5; (x - 127.5) / 128; ImageNet's mean and deviation; 0..255; 0..1; of RGB, x in 0..255."""
-
-_IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # mean and deviation in 0..255, as in torchvision
-_SCALES: dict[str, tuple[Any, Any]] = {
-    "arcface": (127.5, 127.5),
-    "arcface128": (127.5, 128.0),
-    "imagenet": _IMAGENET,
-    "raw": (0.0, 1.0),
-    "unit": (0.0, 255.0),
-}
 
 _log = logging.getLogger(__name__)
 
@@ -56,9 +45,10 @@ class OnnxEmbedder:
         """Load the model, and on the first use in this process try it: apart from it, then with a few images.
 
         Args:
-            path: an ONNX file with one float32 input [N, 3, 112, 112] and one output [N, D], behind which there may
-                be axes of one; N may be fixed.
-            preprocessing: what the model expects; it cannot be told from the file, and a wrong one is no error.
+            path: an ONNX file with one input [N, 3, 112, 112] or [N, 112, 112, 3] and one output [N, D], behind which
+                there may be axes of one; N may be fixed. The input is float32, or float16, float64 or uint8.
+            preprocessing: what the model expects. Only where its first nodes normalise pixels themselves is a wrong one
+                told from the file.
             bgr: whether it expects blue first.
             threads: how many; all available processors unless told.
             output: the name of the embedding, where there are several outputs.
@@ -67,27 +57,29 @@ class OnnxEmbedder:
 
         Raises:
             WeightsError: the file is missing, too large, no ONNX file, keeps weights elsewhere, needs operators that
-                are not there, has other inputs or outputs, asks for too much time or memory, or gives no embedding
-                that depends on its face and on nothing else.
+                are not there, has other inputs or outputs, normalises pixels itself as fits another preprocessing,
+                asks for too much time or memory, or gives no embedding that depends on its face and on nothing else.
 
         """
-        if preprocessing not in _SCALES:
+        if preprocessing not in scaling.SCALES:
             raise WeightsError(
-                f"judge {path}: preprocessing: expected one of {', '.join(_SCALES)}, got {preprocessing!r}; "
+                f"judge {path}: preprocessing: expected one of {', '.join(scaling.SCALES)}, got {preprocessing!r}; "
                 "look it up where the file comes from"
             )
         self.path = path
         looked = look(path)
-        self._hint = _hint(preprocessing, normalises=looked.normalises)
+        self._hint = scaling.compared(path, preprocessing, looked.inside)
         threads = threads or available_processors()
         state = path.stat()
         use = (path.absolute(), state.st_size, state.st_mtime_ns, state.st_ino, preprocessing, bgr, output, threads)
         if use not in _TRIED:
-            trial.try_apart(path, threads=threads, limit=limit)
-        self._session = Session(path, threads=threads, output=output, limit=limit)
+            trial.try_apart(path, threads=threads, limit=limit, channels_last=looked.channels_last)
+        self._session = Session(path, threads=threads, output=output, limit=limit, channels_last=looked.channels_last)
+        if self._session.bytes and preprocessing != "raw":
+            raise scaling.other(path, preprocessing, ["raw"], "its input is bytes (uint8)")
         self._fixed = self._session.batch
         self._wide: int | None = None
-        self._forward = _forward(path, self._session, *_SCALES[preprocessing], bgr=bgr)
+        self._forward = _forward(path, self._session, *scaling.SCALES[preprocessing], bgr=bgr)
         if use not in _TRIED:
             _TRIED[use] = self._try_out()
             if self._hint:
@@ -192,13 +184,6 @@ def _flat(got: Any) -> NDArray[Any] | None:
         return None
     wide = [size for size in got.shape[1:] if size != 1]
     return got.reshape(len(got), *(wide or [1])) if len(wide) <= 1 else None
-
-
-def _hint(preprocessing: str, *, normalises: bool) -> str:
-    """What the file says against its declared preprocessing; empty where nothing."""
-    if not normalises or preprocessing == "raw":
-        return ""
-    return ", but the file seems to normalise pixels itself: if so, attack.preprocessing=raw is right"
 
 
 def _forward(path: Path, session: Any, mean: Any, deviation: Any, *, bgr: bool) -> Callable[[Any], Any]:

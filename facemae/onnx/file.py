@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..runtime.checkpoint import WeightsError, check_size
+from . import first_nodes
 
 MOST_NODES = 50_000
 """Nodes with those of nested graphs; iresnet100 has 300, transformers have some thousand."""
 MOST_FACES = 256
 """The largest batch that a file may insist on."""
-FIRST = 8
-"""Among so many first nodes insightface looks for a model's own normalisation of pixels."""
+_CHANNELS = 3
 
 
 class Looked(NamedTuple):
     """What a file shows."""
 
-    normalises: bool
-    """Whether it seems to take the mean off its pixels itself, as MXNet's exports do."""
+    inside: first_nodes.Inside | None
+    """What it does to its pixels itself, as MXNet's exports do."""
+    channels_last: bool
+    """Whether faces go in as [N, H, W, C], as Keras' exports take them."""
 
 
 def look(path: Path) -> Looked:
@@ -58,7 +60,7 @@ def look(path: Path) -> Looked:
             f"judge {path}: expected all weights inside the file, got tensors that point to other files; "
             "save it as one file: onnx.save(onnx.load(IN), OUT)"
         )
-    return Looked(_normalises(model.graph))
+    return Looked(first_nodes.normalisation(model.graph), _channels_last(model.graph))
 
 
 def _nested(graph: Any) -> Iterator[Any]:
@@ -83,20 +85,16 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield from (sparse.values, sparse.indices)
 
 
-def _normalises(graph: Any) -> bool:
-    """Whether what comes in is first subtracted from, or divided or multiplied, by constants of the file."""
+def _channels_last(graph: Any) -> bool:
+    """As the input's shape says; where it leaves all open, whether the first nodes put channels first."""
     kept = {tensor.name for tensor in graph.initializer}
-    kept |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
-    flow = {entry.name for entry in graph.input} - kept
-    for node in graph.node[:FIRST]:
-        if not flow & set(node.input):
-            continue
-        if node.op_type in ("Sub", "Div") and set(node.input) <= flow | kept:
-            return True
-        if node.op_type not in ("Identity", "Cast", "Mul", "Add", "Transpose", "Gather"):
-            return False
-        flow |= set(node.output)
-    return False
+    entry = next((entry for entry in graph.input if entry.name not in kept), None)
+    sizes = [dim.dim_value for dim in entry.type.tensor_type.shape.dim] if entry is not None else []
+    if len(sizes) != 4:
+        return False
+    if _CHANNELS in (sizes[1], sizes[3]):
+        return sizes[1] != _CHANNELS
+    return first_nodes.puts_channels_first(graph)
 
 
 def line(error: Exception) -> str:

@@ -8,9 +8,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..recognition.embedder import SIZE
 from ..runtime.checkpoint import WeightsError
-from .child import options
+from .child import KINDS, options
 from .file import line
 from .trial import too_slow
 
@@ -21,13 +23,16 @@ _log = logging.getLogger(__name__)
 class Session:
     """An onnxruntime session as insightface uses one, that is stopped where it does not end in time."""
 
-    def __init__(self, path: Path, *, threads: int, output: str | None, limit: float) -> None:
+    def __init__(
+        self, path: Path, *, threads: int, output: str | None, limit: float, channels_last: bool = False
+    ) -> None:
         """Open a model.
 
         Args:
-            path: an ONNX file with one float32 input [N, 3, 112, 112].
+            path: an ONNX file with one input [N, 3, 112, 112] of float32, float16, float64 or uint8.
             threads: how many it may use.
             output: which of several outputs is the embedding.
+            channels_last: whether its input is [N, 112, 112, 3]; who calls hands faces over as always.
             limit: seconds that a run may take; may be changed later.
 
         Raises:
@@ -37,14 +42,17 @@ class Session:
 
         self.limit = limit
         self._path = path
+        self._channels_last = channels_last
         gpu = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
         try:
             self._session = self._opened(threads, [_GPU, _PROCESSOR]) if gpu else self._opened(threads, [_PROCESSOR])
             self._output = self._chosen(output)
             self.batch = self._batch()
+            """The batch size that the model insists on, None where it takes any."""
+            self.bytes = self._session.get_inputs()[0].type == "tensor(uint8)"
+            """Whether it takes pixels as bytes, 0..255."""
         except UnicodeDecodeError as error:
             raise WeightsError(f"judge {path}: expected names in UTF-8, got others ({error}); export anew") from error
-        """The batch size that the model insists on, None where it takes any."""
 
     def get_inputs(self) -> list[Any]:
         """As onnxruntime's."""
@@ -55,7 +63,7 @@ class Session:
         return [self._output]
 
     def run(self, names: list[str] | None, feed: dict[str, Any]) -> list[Any]:
-        """As onnxruntime's.
+        """As onnxruntime's, of faces float32 [N, 3, 112, 112] in whatever layout and type the model takes.
 
         Raises:
             TooSlow: it did not end in time.
@@ -74,7 +82,8 @@ class Session:
         timer.daemon = True
         timer.start()
         try:
-            return list(self._session.run(names or [self._output.name], feed, how))
+            fed = {name: self._as_taken(faces) for name, faces in feed.items()}
+            return list(self._session.run(names or [self._output.name], fed, how))
         except Exception as error:
             if late.is_set():
                 raise too_slow(self._path, self.limit) from error
@@ -89,6 +98,11 @@ class Session:
         _log.warning("judge %s: the GPU failed (%s), the processor goes on", self._path, line(error))
         self._session.set_providers([_PROCESSOR])
         return True
+
+    def _as_taken(self, faces: Any) -> Any:
+        kind = KINDS[self._session.get_inputs()[0].type]
+        placed = faces.transpose(0, 2, 3, 1) if self._channels_last else faces
+        return np.ascontiguousarray(placed, kind)
 
     def _opened(self, threads: int, providers: list[str]) -> Any:
         import onnxruntime
@@ -127,14 +141,15 @@ class Session:
     def _batch(self) -> int | None:
         first = self._session.get_inputs()[0]
         kind, shape = first.type, list(first.shape or [])
+        sizes = (SIZE, SIZE, 3) if self._channels_last else (3, SIZE, SIZE)
         fits = len(shape) == 4 and all(
-            not isinstance(got, int) or got == want for got, want in zip(shape[1:], (3, SIZE, SIZE), strict=True)
+            not isinstance(got, int) or got == want for got, want in zip(shape[1:], sizes, strict=True)
         )
-        if kind != "tensor(float)" or not fits:
-            last = "channels last; " if shape[-1:] == [3] else ""
+        if kind not in KINDS or not fits:
             raise WeightsError(
-                f"judge {self._path}: input: expected float32 [N, 3, {SIZE}, {SIZE}], got {kind} {shape}; {last}"
-                f"use a model for aligned faces of {SIZE} x {SIZE} pixels, channels first"
+                f"judge {self._path}: input: expected float32 [N, 3, {SIZE}, {SIZE}] or [N, {SIZE}, {SIZE}, 3] "
+                f"(float16, float64 or uint8 will do), got {kind} {shape}; use a model for aligned faces of "
+                f"{SIZE} x {SIZE} pixels"
             )
         return shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
 

@@ -19,7 +19,7 @@ class TooSlow(WeightsError):
     """A model that does not end in time."""
 
 
-def try_apart(path: Path, *, threads: int, limit: float = LIMIT) -> None:
+def try_apart(path: Path, *, threads: int, limit: float = LIMIT, channels_last: bool = False) -> None:
     """Open a model in another process, and let it see images of noise.
 
     Nothing that goes wrong there in an ordinary way is told: it goes wrong here again, where it can be told well.
@@ -28,6 +28,7 @@ def try_apart(path: Path, *, threads: int, limit: float = LIMIT) -> None:
         path: an ONNX file.
         threads: how many it may use.
         limit: seconds until the process is killed.
+        channels_last: whether faces go in as [N, H, W, C].
 
     Raises:
         TooSlow: it did not end in time.
@@ -38,7 +39,9 @@ def try_apart(path: Path, *, threads: int, limit: float = LIMIT) -> None:
     most = MEMORY + 4 * path.stat().st_size
     # -P: a file of the current folder shall not take the place of a library; by its path, since another checkout may be
     # found first by its name
-    command = [sys.executable, "-P", str(Path(child.__file__).resolve()), str(path.absolute()), str(threads), str(most)]
+    layout = child.LAST if channels_last else "NCHW"
+    program = str(Path(child.__file__).resolve())
+    command = [sys.executable, "-P", program, str(path.absolute()), str(threads), str(most), layout]
     quiet = subprocess.DEVNULL
     try:
         code = subprocess.run(  # noqa: S603 - our own module, and a path that is an argument of its own

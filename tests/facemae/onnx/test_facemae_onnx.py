@@ -167,10 +167,9 @@ def flatten() -> list[onnx.NodeProto]:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"inputs": (("N", 3, 160, 160),), "nodes": flatten()}, r"float32 \[N, 3, 112, 112\], got .* 160, 160\]"),
-        ({"inputs": (("N", 112, 112, 3),), "nodes": flatten()}, r"got .*112, 112, 3\]; channels last"),
+        ({"inputs": (("N", 3, 160, 160),), "nodes": flatten()}, r"float32 \[N, 3, 112, 112\] or .*, got .* 160, 160\]"),
         ({"inputs": (("N", 3),), "nodes": flatten()}, r"expected float32 \[N, 3, 112, 112\]"),
-        ({"kind": TensorProto.FLOAT16, "nodes": [helper.make_node("Cast", ["face"], ["vector"], to=1)]}, "float16"),
+        ({"kind": TensorProto.INT64, "nodes": [helper.make_node("Cast", ["face"], ["vector"], to=1)]}, "int64"),
         ({"inputs": (FACE, FACE), "nodes": [helper.make_node("Add", ["face", "other"], ["vector"])]}, "got 2 and 1"),
         ({"outputs": ("vector", "means")}, "got 1 and 2"),
         ({"nodes": [helper.make_node("Identity", ["face"], ["vector"])]}, r"expected \[1, D\] for 1 faces, got \[1, 3"),

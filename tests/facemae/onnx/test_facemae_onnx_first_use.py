@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 import time
@@ -227,31 +226,6 @@ def test_one_of_several_outputs_is_named(tmp_path: Path) -> None:
     np.testing.assert_allclose(OnnxEmbedder(path, "raw", output="out").embed(faces()), plain.embed(faces()), atol=1e-6)
 
 
-def test_a_file_that_normalises_pixels_itself_is_told_with_its_preprocessing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Then a wrong preprocessing is the likely fault; that of a convolution's bias is none of it."""
-    graph = helper.make_graph(
-        [helper.make_node("Sub", ["face", "mean"], ["s"]), helper.make_node("Mul", ["s", "scale"], ["x"]),
-         helper.make_node("AveragePool", ["x"], ["means"], kernel_shape=[28, 28], strides=[28, 28]),
-         helper.make_node("Flatten", ["means"], ["out"])],
-        "embedder",
-        [helper.make_tensor_value_info("face", TensorProto.FLOAT, ["N", 3, 112, 112])],
-        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
-        [number("mean", 127.5), number("scale", 1 / 128)],
-    )  # fmt: skip
-    path = tmp_path / "m.onnx"
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    path.write_bytes(model.SerializeToString())
-    with caplog.at_level(logging.WARNING):
-        OnnxEmbedder(path, "raw")
-        assert not caplog.text
-        OnnxEmbedder(path, "arcface")
-    assert "declared arcface, but the file seems to normalise pixels itself" in caplog.text
-    assert not file.look(write(tmp_path / "n.onnx", [helper.make_node("Sub", ["flat", "k"], ["out"])],
-                                    [number("k", 1)])).normalises  # fmt: skip
-
-
 def test_the_process_apart_has_a_bound_of_memory(tmp_path: Path) -> None:
     """1 GiB a face is little for the machine, and too much for a process that may have 1 GiB."""
     nodes = [
@@ -260,5 +234,5 @@ def test_the_process_apart_has_a_bound_of_memory(tmp_path: Path) -> None:
         helper.make_node("ReduceMean", ["wide"], ["out"], axes=[1], keepdims=1),
     ]
     path = write(tmp_path / "m.onnx", nodes, [number("shape", [1, 1 << 28], np.int64)])
-    command = [sys.executable, "-m", child.__name__, str(path), "1", str(1 << 30)]
+    command = [sys.executable, "-m", child.__name__, str(path), "1", str(1 << 30), "NCHW"]
     assert subprocess.run(command, check=False).returncode == child.MEMORY
