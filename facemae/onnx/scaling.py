@@ -31,6 +31,8 @@ _MIDDLE = 0.75
 """Of grey behind a normalisation: at most so far from 0 (ImageNet's is 0.4, x / 255 has 0.5)."""
 _SPAN = (0.8, 20.0)
 """From black to white behind a normalisation: x / 255 has 1, ImageNet's 4.5; bytes have 255."""
+_SHRINKS = 0.1
+"""A product by more, without a mean that is taken off, says nothing of what comes in."""
 _OFF = 0.35
 """Of the way from black to white: so far from 0 may grey be where only a mean is taken off."""
 
@@ -52,12 +54,14 @@ def compared(path: Path, declared: str, inside: Inside | None) -> str:
     Raises:
         WeightsError: another preprocessing fits, and the declared one does not.
     """
-    if inside is None:
+    if inside is None or (not inside.shift.any() and np.allclose(inside.scale, 1, atol=0.05)):
         return ""
+    tells = bool(inside.shift.any() or (inside.scale <= _SHRINKS).all())
     for fit in (_normal, _centred):
         if fit(declared, inside):
             return ""
-        if fits := [name for name in SCALES if fit(name, inside)]:
+        fits = [name for name in SCALES if fit(name, inside)]
+        if fits and tells:
             raise other(path, declared, fits, f"its first nodes normalise pixels themselves ({inside})")
     return f", but the file's first nodes change pixels themselves ({inside}): look up what it expects"
 
