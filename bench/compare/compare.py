@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from ... import FacebenchError
+from ...reports.board import floor as lower
 from ...reports.board import leaderboard
 from ...reports.board.leaderboard import Group, Row
 from ...reports.board.marks import newest
@@ -174,6 +175,8 @@ def _table(group: Group, pairs: Sequence[tuple[Row, Row]], kept: _Kept) -> Table
             "rather three"
         )
     shown = {row.label: row for pair in pairs for row in pair}
+    floor = lower.newest(group.rows, lower.FLOOR)
+    notes += [_not_above(row, floor, group) for row in shown.values() if floor and lower.NO_UTILITY in row.marks]
     notes += [f"{label} is unreliable: {reason}" for label, row in shown.items() for reason in row.reasons]
     notes += [f"{label} is incomplete: {lacking}" for label, row in shown.items() for lacking in row.missing]
     return Table(
@@ -184,6 +187,15 @@ def _table(group: Group, pairs: Sequence[tuple[Row, Row]], kept: _Kept) -> Table
         tuple(replace(line, adjusted=adjusted.get(n)) for n, line in enumerate(found)),
         (*notes, *kept.problems),
     )
+
+
+def _not_above(row: Row, floor: Row, group: Group) -> str:
+    """That a row is not shown to be worth more than noise, and by how much it is above it."""
+    measure = group.main.name if group.main else ""
+    keys = [(on, name) for on, name in row.cells if name == measure and (on, name) in floor.cells]
+    points = [f"{100 * value:+.1f}" for value in lower.above(row, floor, keys) or ()]
+    told = f": {points[0]} points over `{lower.FLOOR}` in mean {measure} [{points[1]}, {points[2]}]" if points else ""
+    return f"{row.label}: {lower.NO_UTILITY}{told}"
 
 
 def _lines(group: Group, one: Row, other: Row, kept: _Kept) -> Iterator[Line]:

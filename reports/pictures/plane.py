@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..board.floor import FLOOR, newest
 from ..board.leaderboard import BOUNDS, Board, Group, Row
 from ..board.plane import Place, chances, leakage, utility
 from .drawing import COLOURS, blank, save, spell, spelled
@@ -25,7 +26,8 @@ WIDTHS = {"column": 3.4, "page": 7.0, "screen": None}
 def plane(board: Board, out: Path, *, width: float | None = None) -> Path:
     """Draw the privacy-utility plane: utility to the right, worst leakage downwards, so the best is at the top right.
 
-    Leakage has a logarithmic scale above 1 %: there the methods differ. Dotted lines are chance.
+    Leakage has a logarithmic scale above 1 %: there the methods differ. Dotted lines are chance, the dashed one is what
+    noise is worth.
 
     Args:
         board: one panel a group; rows that lack one of the two numbers, or whose faces have no
@@ -55,22 +57,32 @@ def draw_plane(board: Board, *, width: float | None = None) -> Figure:
     panels = []
     for n, group in enumerate(board):
         axes = figure.add_subplot(-(-len(board) // columns), columns, n + 1)
-        panels.append((axes, _points(axes, group)))
+        panels.append((axes, points_of(axes, group)))
         if narrow:
             axes.set_ylabel("worst leakage, % (less is up)", fontsize="small")
             axes.set_xlabel("utility, %", fontsize="small")
             axes.tick_params(labelsize="small")
             axes.set_title(axes.get_title(), fontsize="x-small", parse_math=False)
+    name_points(figure, panels)
+    return figure
+
+
+def name_points(figure: Figure, panels: Sequence[tuple[Axes, Sequence[tuple[float, float, str]]]]) -> None:
+    """Write the names of points beside them, when all else is drawn.
+
+    Args:
+        figure: with its panels.
+        panels: axes with what `points_of` gave of them.
+    """
     spell(figure)
     figure.canvas.draw()  # places of labels are known only when the layout is
     figure.set_layout_engine("none")
     for axes, points in panels:
         _name(axes, points)
-    return figure
 
 
-def _points(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
-    """Rows of a group as points, and where their names belong."""
+def points_of(axes: Axes, group: Group) -> list[tuple[float, float, str]]:
+    """Draw rows of a group as points; gives where their names belong."""
     points = []
     front: list[tuple[float, float]] = []
     kinds: dict[str, Any] = {}
@@ -122,10 +134,13 @@ def _reach(place: Place) -> list[list[float]] | None:
 
 
 def _chance(axes: Axes, group: Group) -> None:
-    """What guessing gives, on both sides, as thin lines."""
+    """What guessing gives, on both sides, and what noise is worth, as thin lines."""
     style: dict[str, Any] = {"color": "0.6", "linestyle": ":", "linewidth": 1, "zorder": 0}
     for value in chances(group, None, "utility"):
         axes.axvline(100 * value, **style)
+    floor = newest(group.rows, FLOOR)
+    if floor is not None and floor.utility is not None:
+        axes.axvline(100 * floor.utility, **{**style, "linestyle": "--"})
     for value in chances(group, None, "privacy"):
         axes.axhline(100 * value, **style)
 

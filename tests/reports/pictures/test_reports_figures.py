@@ -91,7 +91,7 @@ def test_names_on_the_plane_do_not_overlap_even_for_close_rows(tmp_path: Path) -
     picture(plane(board(rows), tmp_path / "plane.png"))
     figure = blank(6.4, 4.8)
     axes = figure.add_subplot()
-    points = planes._points(axes, board(rows)[0])
+    points = planes.points_of(axes, board(rows)[0])
     figure.canvas.draw()
     figure.set_layout_engine("none")
     planes._name(axes, points)
@@ -111,7 +111,7 @@ def test_bars_on_the_plane_are_those_of_the_numbers() -> None:
     """Of one set its own interval; of several sets, errors are added as independent ones; dotted lines are chance."""
     axes = blank(6.4, 4.8).add_subplot()
     (group,) = board([record(accuracy=0.8, leak=0.1)])
-    planes._points(axes, group)
+    planes.points_of(axes, group)
     (row,) = group.rows
     cell, worst = row.cells["lfw", "accuracy"], row.worst
     assert worst is not None
