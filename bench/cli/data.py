@@ -194,7 +194,10 @@ def _dataset(entry: Plan, args: argparse.Namespace) -> tuple[dict[str, Any], lis
     lines = _told(seen, faces and fits) + [line for found in sets for line in _pairs_told(found)]
     lines += [f"{name}: left out: {why}" for name, why in data.unused.items()]
     if not sets:
-        lines.append("no verification set beside the faces: `bench run` needs one (lfw.bin, cfp_fp.bin, agedb_30.bin)")
+        lines.append(
+            "no verification set beside the faces (lfw.bin, cfp_fp.bin, agedb_30.bin): `bench run` makes one of people "
+            "whom it holds out"
+        )
     more = {"left_out": data.unused} if data.unused else {}
     return {**asdict(seen), **more, "pairs": [asdict(found) for found in sets], "sums": written, "sound": sound}, lines
 

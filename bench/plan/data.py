@@ -21,6 +21,9 @@ from .overlap import Shared, shared, told
 from .plan import Plan
 from .roles import ROLES, Role, members, role_digest, split
 
+OWN = "own_people"
+"""What the verification set is called that is made of people of role H, where a dataset brings none."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -52,7 +55,8 @@ class Data:
     @property
     def hash(self) -> str:
         """Of all images and pairs; the roles follow from it, the shares and the seed."""
-        return digest({"faces": self.fingerprint, "pairs": self.pair_fingerprints})
+        pairs = {name: name if name == OWN else each for name, each in self.pair_fingerprints.items()}  # drawn by seed
+        return digest({"faces": self.fingerprint, "pairs": pairs})
 
     def role(self, role: Role) -> Faces:
         """The faces of one role, relabelled from zero; none where its share is zero."""
@@ -83,19 +87,14 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
         skip: indices of images to leave out.
 
     Raises:
-        DataError: the data is missing, damaged, or has no verification set; or a list of people cannot be used.
+        DataError: the data is missing or damaged; it has no verification set, and too few people to make one; or a
+            list of people cannot be used.
         ConfigError: a list of people is given for a verification set that is not there.
         SplitError: it has too few people.
         GroupError: a table of groups cannot be used.
     """
     named = find(plan.dataset, root, synthetic=plan.synthetic, verification=plan.verification, resize=plan.resize)
     found = named.data
-    if not found.pairs:
-        raise DataError(
-            f"dataset {called(plan.dataset)}: expected at least one verification set (lfw.bin, cfp_fp.bin, "
-            f"agedb_30.bin) beside the faces{f' in {found.root}' if found.root else ''}, got none; put one "
-            f"there, or name a plug-in: --set 'verification.NAME={{use: FORMAT, ...}}'{_not_used(found.unused)}"
-        )
     faces = found.source.open()
     labels = faces.labels
     if skip:
@@ -108,26 +107,44 @@ def open_data(plan: Plan, store: Store, *, root: Path, skip: Sequence[int] = ())
     )  # fmt: skip
     if plan.protocol == "in-sample":
         roles["G"] = roles["P"]
-    met = shared(plan.people_of, found.pairs, found.source, faces.names, roles["P"].tolist())
+    places = {role: members(labels, roles[role]) for role in ROLES}
+    fingerprint = _fingerprint(found.source, store)
+    pairs = dict(found.pairs) or {OWN: _own_pairs(plan, faces, fingerprint, places["H"], found.unused)}
+    met = shared(plan.people_of, pairs, found.source, faces.names, roles["P"].tolist())
     synthetic = bool(found.card and found.card.layout == "synthetic")
     return Data(
         name=storable(named.name),
         faces=faces,
-        fingerprint=_fingerprint(found.source, store),
-        pairs=dict(found.pairs),
-        pair_fingerprints={name: _fingerprint(pairs, store) for name, pairs in found.pairs.items()},
-        places={role: members(labels, roles[role]) for role in ROLES},
+        fingerprint=fingerprint,
+        pairs=pairs,
+        pair_fingerprints={name: _fingerprint(each, store) for name, each in pairs.items()},
+        places=places,
         synthetic=synthetic,
-        overlap="disjoint" if synthetic else told(met, found.pairs),
+        overlap="disjoint" if synthetic or not found.pairs else told(met, pairs),
         shared=met,
         unused=found.unused,
         skipped=frozenset(skip),
-        groups=groupings(plan.groups, faces, found.pairs),
+        groups=groupings(plan.groups, faces, pairs),
     )
 
 
-def _not_used(files: Mapping[str, str]) -> str:
-    return "".join(f". {name} is not used: {why}" for name, why in files.items())
+def _own_pairs(
+    plan: Plan, faces: Faces, fingerprint: str, rows: NDArray[np.int64], unused: Mapping[str, str]
+) -> PairSource:
+    """Pairs of held-out people, for a dataset that brings none.
+
+    Raises:
+        DataError: role H has too few people.
+    """
+    from ...datasets.views.own_pairs import OwnPairs
+
+    made = OwnPairs(faces=faces, rows=rows, basis=f"{fingerprint} {role_digest(rows)}", seed=plan.seed)
+    try:
+        made.drawn()
+    except DataError as error:
+        left_out = "".join(f". {name} is not used: {why}" for name, why in unused.items())
+        raise DataError(f"dataset {called(plan.dataset)}: {error}{left_out}") from error
+    return made
 
 
 def _fingerprint(source: FaceSource | PairSource, store: Store) -> str:
