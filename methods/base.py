@@ -47,7 +47,7 @@ class People(BaseModel):
     So whoever is released is not among those that a method was fitted on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     faces: Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")]
     """The fingerprint of the dataset."""
