@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..runtime.checkpoint import WeightsError, fill, read_any, write
 from ..runtime.pixels import to_float
 from ..runtime.precision import layout
-from ..runtime.wrapped import states
+from ..runtime.wrapped import states, without_heads
 from .iresnet import DEPTHS, IResNet
 from .mobilefacenet import MobileFaceNet
 from .small import SmallNet
@@ -81,6 +81,8 @@ def load(path: Path, *, device: torch.device) -> nn.Module:
     else:
         architecture, dim, state = _recognise(content, path)
     network = build(architecture, dim=dim)
+    if isinstance(state, dict):
+        state = without_heads(state, network.state_dict().keys())
     fill(network, state, path)
     return layout(network, device).eval().requires_grad_(False)
 

@@ -58,12 +58,23 @@ def _asked(error: pickle.UnpicklingError) -> str:
 
 
 def read_any(path: Path) -> Any:
-    """What others saved: a safetensors file, told by its name, or one of `torch.save`.
+    """What others saved: a safetensors file, told by its name or its first bytes, or one of `torch.save`.
 
     Raises:
         WeightsError: the file is missing, too large, damaged, or holds something else than weights and settings.
     """
-    return read_safetensors(path) if path.suffix.lower() == ".safetensors" else read(path)
+    return read_safetensors(path) if path.suffix.lower() == ".safetensors" or _begins_so(path) else read(path)
+
+
+def _begins_so(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a JSON object, and the object."""
+    check_size(path)
+    try:
+        with path.open("rb") as file:
+            begin = file.read(9)
+    except OSError:  # told where it is read
+        return False
+    return begin[8:] == b"{" and int.from_bytes(begin[:8], "little") < path.stat().st_size
 
 
 def check_size(path: Path) -> None:
@@ -151,6 +162,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 def fill(network: torch.nn.Module, state: Any, path: Path) -> None:
     """Copy weights into a network; all of its parameters, none left over, all finite.
 
+    How many batches a normalisation has seen may be missing, as in files of PyTorch before 0.4.1: no number needs it.
+
     Raises:
         WeightsError: names or shapes differ, or a value is not finite.
     """
@@ -160,6 +173,8 @@ def fill(network: torch.nn.Module, state: Any, path: Path) -> None:
         for k, v in state.items()
     ):
         raise WeightsError(f"weights {path}: expected a state dict of names to tensors, got something else")
+    counted = {key: value for key, value in wanted.items() if key.endswith(".num_batches_tracked")}
+    state = counted | state
     name = type(network).__name__
     for key in sorted(wanted.keys() ^ state.keys()):
         has = "it is missing" if key in wanted else "the file also has it"
