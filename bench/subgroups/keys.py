@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.base import Faces
+from ...datasets.files.foreign_paths import before, slashed
 from .table import fail
 
 MOST_PAIRS = 10_000_000
@@ -85,6 +86,16 @@ def _image(faces: Faces) -> Callable[[str, str], int]:
     whole, rows = origin(faces)
     files: Sequence[str] | None = getattr(whole, "files", None)  # a folder's faces have them
 
+    lead: list[str] = []
+
+    def foreign(path: str) -> int | None:
+        """A path as another system spells it, or as a full one of another machine: all begin as the first one does."""
+        if path in paths:
+            return paths[path]
+        if not lead:
+            lead.append(before(path, paths.__contains__, whole.root.name))  # type: ignore[attr-defined]
+        return paths.get(path.removeprefix(lead[0])) if lead[0] and path.startswith(lead[0]) else None
+
     def find(key: str, line: str) -> int:
         if (number := _number(key)) is not None:
             if number >= len(faces):
@@ -95,6 +106,8 @@ def _image(faces: Faces) -> Callable[[str, str], int]:
         if not paths:
             paths.update((unicodedata.normalize("NFC", files[row]), n) for n, row in enumerate(rows.tolist()))
         place = paths.get(unicodedata.normalize("NFC", key))
+        if place is None:
+            place = foreign(slashed(unicodedata.normalize("NFC", key)))
         if place is None:
             fail(line, "expected an image of the dataset, as its number or as PERSON/FILE in the folder, got another")
         return place
