@@ -73,6 +73,21 @@ def test_a_baseline_is_made_of_all_records_or_of_none(
     assert not (tmp_path / "b.json").exists()
 
 
+def test_the_gate_judges_the_others_and_says_so(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (records / "broken.json").rename(tmp_path / "broken")
+    asked = ["check", "--baseline", str(tmp_path / "b.json"), "--records", str(records)]
+    assert main([*asked, "--update"]) == 0
+    (tmp_path / "broken").rename(records / "broken.json")
+    capsys.readouterr()
+    code = main(asked)
+    captured = capsys.readouterr()
+    assert "broken.json" in captured.err
+    assert "masking" in captured.out
+    assert code in (0, 2)
+
+
 def test_a_name_that_is_no_utf_8_is_spelled_where_it_is_kept(tmp_path: Path) -> None:
     assert storable(NAME) == "f%e4ces"
     assert storable("人脸 é") == "人脸 é"
