@@ -22,12 +22,12 @@ from ..store import system_errors
 from ..terminal import printing
 from ..terminal.parser import Parser
 from ..terminal.printing import say
-from . import check, compare, data, mirror, privatize, report, run, show, verify
+from . import assess, check, compare, data, mirror, privatize, report, run, show, verify
 from . import list as listing
 
 OK, FAILED, UNUSABLE, BUG, STOPPED = 0, 1, 2, 3, 130
 """Exit codes: done; what was measured or checked is not sound; bad input; an error of ours; stopped by the user."""
-COMMANDS = (run, privatize, report, verify, compare, listing, show, data, check, mirror)
+COMMANDS = (run, privatize, assess, report, verify, compare, listing, show, data, check, mirror)
 """In the order of `bench --help`."""
 _EPILOG = """\
 the main job:

@@ -9,12 +9,12 @@ import pytest
 from facebench.bench.subgroups.assignment import Tables, groupings
 from facebench.bench.subgroups.table import GroupError
 from facebench.datasets.files.foreign_paths import before, slashed
-from facebench.datasets.folder import Folder
+from facebench.datasets.folder import FolderFaces
 from peoples_files import folder
 
 
 def codes(root: Path, spell: Callable[[str], str]) -> list[int]:
-    faces = Folder(root=root).open()
+    faces = FolderFaces(root)
     rows = [f"{spell(file)},{'ab'[place % 2]}" for place, file in enumerate(faces.files)]
     (root.parent / "t.csv").write_text("\n".join(["image,tone", *rows]) + "\n")
     found = groupings(Tables(table=root.parent / "t.csv"), faces, {}).faces
