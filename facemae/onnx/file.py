@@ -94,7 +94,7 @@ def _channels_last(graph: Any) -> bool:
         return False
     if _CHANNELS in (sizes[1], sizes[3]):
         return sizes[1] != _CHANNELS
-    return bool(first_nodes.puts_channels_first(graph))
+    return first_nodes.puts_channels_first(graph)
 
 
 def line(error: Exception) -> str:
