@@ -183,6 +183,7 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
     from ...reports.tracking import mirror as tracking
     from ...reports.tracking.uri import shown
     from ..experiment import faces_picture as facegrid
+    from ..store.system_errors import explained
     from .to_mlflow import FIGURES, Target, send
 
     figures = store.root / FIGURES / outcome.record.name
@@ -201,7 +202,7 @@ def _follow_up(outcome: Outcome, store: Store, args: argparse.Namespace, display
             return ""
         except OSError as error:
             display.warn(
-                f"warning: {outcome.record.name} was not sent to MLflow ({error}); the record is safe at "
+                f"warning: {outcome.record.name} was not sent to MLflow: {explained(error)}; the record is safe at "
                 f"{outcome.path}; send it later with `bench mirror`"
             )
             return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from ... import FacebenchError
@@ -63,6 +64,17 @@ def explained(error: OSError) -> str:
     says = error.strerror or str(error) or type(error).__name__
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
     place = f"{where}: " if where else ""
+    if "usable temporary directory" in says:  # Python's own, which lists where it looked
+        return (
+            "no folder for temporary files can be written (a full disk, or no right to it); free one, or name another: "
+            "TMPDIR=FOLDER before the command, then run it again"
+        )
+    if error.errno in FULL and not where:  # as from a file that is open, which may be on another disk than the store
+        scratch = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - named, not used
+        return (
+            f"a disk is full ({says}): that of the store, or of temporary files ({scratch}); free it, or "
+            "name another with --store or TMPDIR=FOLDER before the command, then run the same command again"
+        )
     if error.errno in FULL:
         return (
             f"{place}{room(Path(where or '.'), error)}; free it or name another place, then run the same command again"

@@ -31,6 +31,8 @@ _MIDDLE = 0.75
 """Of grey behind a normalisation: at most so far from 0 (ImageNet's is 0.4, x / 255 has 0.5)."""
 _SPAN = (0.8, 20.0)
 """From black to white behind a normalisation: x / 255 has 1, ImageNet's 4.5; bytes have 255."""
+_MOVED = 1e-3
+"""A sum of less is what rounding left."""
 _SHRINKS = 0.1
 """A product by more, without a mean that is taken off, says nothing of what comes in."""
 _OFF = 0.35
@@ -54,9 +56,10 @@ def compared(path: Path, declared: str, inside: Inside | None) -> str:
     Raises:
         WeightsError: another preprocessing fits, and the declared one does not.
     """
-    if inside is None or (not inside.shift.any() and np.allclose(inside.scale, 1, atol=0.05)):
+    moved = inside is not None and bool((np.abs(inside.shift) > _MOVED).any())
+    if inside is None or (not moved and np.allclose(inside.scale, 1, atol=0.05)):
         return ""
-    tells = bool(inside.shift.any() or (inside.scale <= _SHRINKS).all())
+    tells = bool(moved or (inside.scale <= _SHRINKS).all())
     for fit in (_normal, _centred):
         if fit(declared, inside):
             return ""
@@ -91,7 +94,7 @@ def _normal(preset: str, inside: Inside) -> bool:
 def _centred(preset: str, inside: Inside) -> bool:
     """Whether grey ends near zero, as where only a mean is taken off and the first convolution does the rest."""
     middles, spans = _ends(preset, inside)
-    return bool(inside.shift.any() and (middles <= _OFF * spans).all())
+    return bool((np.abs(inside.shift) > _MOVED).any() and (middles <= _OFF * spans).all())
 
 
 def _ends(preset: str, inside: Inside) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

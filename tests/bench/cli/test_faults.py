@@ -184,6 +184,8 @@ def test_torchs_own_error_is_one_of_them() -> None:
     (MemoryError(), 2, "not enough memory (MemoryError); set smaller: --workers N"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 2, "not enough memory"),
     (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 2, "/x/y: the disk is full (No space left on device; "),
+    (OSError(errno.ENOSPC, "No space left on device"), 2, "that of the store, or of temporary files ("),
+    (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), 2, "TMPDIR=FOLDER before the"),
     (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "/x: Read-only file system; the disk can only be read"),
     (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "/x: Permission denied; give yourself the right"),
     (OSError(errno.EMFILE, "Too many open files"), 2, "Too many open files; allow more open files"),

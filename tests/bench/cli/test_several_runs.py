@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
+from facebench.bench.cli import to_mlflow
 from facebench.bench.cli.main import main
 
 STUDY = """
@@ -35,6 +37,25 @@ def test_a_run_that_fails_ends_no_other(tmp_path: Path, capsys: pytest.CaptureFi
         assert "error: gan on synthetic, seed 0: gan: " in said
         assert "1 of 3 runs failed, the others are whole: gan on synthetic, seed 0" in said
     assert len(list((store / "records").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_temporary_files_without_room_end_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(to_mlflow, "TemporaryDirectory", full)
+    study, store = tmp_path / "study.yaml", tmp_path / "runs"
+    study.write_text(STUDY.replace("[{use: gan, steps: 1, least_variety: 0.99}]", "[blur]"))
+    place = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    code = main(["run", "--experiment", str(study), "--store", str(store), "--tracking-uri", place, "-q"])
+    assert code in (0, 1)  # a network of two steps may miss a sanity bound
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("was not sent to MLflow: a disk is full (No space left on device): that of the store, or of") == 3
+    assert "[Errno" not in said
+    assert len(list((store / "records").glob("*.json"))) == 3
 
 
 def test_the_error_of_a_single_run_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
