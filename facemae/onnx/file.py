@@ -93,7 +93,7 @@ def _channels_last(graph: Any) -> bool:
     if len(sizes) != 4:
         return False
     if _CHANNELS in (sizes[1], sizes[3]):
-        return sizes[1] != _CHANNELS
+        return bool(sizes[1] != _CHANNELS)
     return first_nodes.puts_channels_first(graph)
 
 
