@@ -4,13 +4,13 @@
 .PHONY: help demo test test-lowest lint format lock set-up
 
 help:
-	@echo 'make demo     install, then FaceMAE on synthetic faces: two minutes, no download of data, no GPU'
+	@echo 'make demo     install, then four methods on synthetic faces: two minutes, no download of data, no GPU'
 	@echo 'make test     install, then the tests; make test ARGS="-k store" runs some of them'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make format   let ruff rewrite what it can'
 	@echo 'make lock     choose the newest versions anew: requirements.lock'
 
-# 1: a sanity bound failed, as that of the demo's small judge may, and the run has said so.
+# 1: a sanity bound failed, and the run has said so.
 demo: set-up
 	.venv/bin/bench run || [ $$? -eq 1 ]
 

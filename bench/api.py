@@ -109,7 +109,7 @@ def run(
     kept = Store(Path(store))
     pipeline = prepare(wanted, kept, data_root=_data(data), device=device, display=display, method=given)
     outcome = make(pipeline, display=display)
-    fitted = pipeline.path(pipeline.fit) if pipeline.fit else None
+    fitted = pipeline.path(pipeline.fit) if pipeline.fit else pipeline.context.method.brought
     return Result(outcome.record, outcome.path, fitted, pipeline.path(pipeline.release))
 
 

@@ -162,7 +162,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel], *, shown
         if problem["type"] == "extra_forbidden":
             problems.append(f"{place}: there is no such entry{_near_entries(problem['loc'], model, shown)}")
         else:
-            got = "" if problem["type"] == "missing" else f", got {problem['input']!r:.80}"
+            whole = problem["type"] == "missing" or not problem["loc"]  # all of a plug-in's entries tell nothing
+            got = "" if whole else f", got {problem['input']!r:.80}"
             problems.append(f"{place}: {problem['msg']}{got}")
     return "; ".join(problems)
 

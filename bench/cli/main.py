@@ -32,7 +32,8 @@ COMMANDS = (run, privatize, assess, report, verify, compare, listing, show, data
 _EPILOG = """\
 the main job:
   bench run --method facemae --dataset casia
-with nothing given, `bench run` runs facemae on synthetic faces: no download, no GPU, two minutes.
+with nothing given, `bench run` shows what the suite is for, on synthetic faces: four methods, a table, a picture.
+No download, no GPU, two minutes.
 """
 
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ..terminal.printing import show
-from . import arguments
+from . import arguments, story
 
 if TYPE_CHECKING:
     from ..experiment.pipeline import Pipeline
@@ -29,7 +29,10 @@ verifies that recognizer on ordinary faces, attacks the private dataset, and wri
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = commands.add_parser("run", help="make a dataset private and measure it", description=_ABOUT)
-    command.add_argument("--method", nargs="+", metavar="NAME", help="one or more (facemae)")
+    command.add_argument(
+        "--method", nargs="+", metavar="NAME",
+        help="one or more (facemae; with nothing given at all: original, masking, facemae and noise)",
+    )  # fmt: skip
     command.add_argument(
         "--dataset", metavar="NAME|PATH", help="a card's name, a pack, a folder of people, or a plug-in (synthetic)"
     )
@@ -116,8 +119,9 @@ def _run_all(
     from ..plan.dataset import called
     from ..terminal.printing import say as complain
     from .several import UNUSABLE, Failed
-    from .summary import board, summary
+    from .summary import board, bounds_of, summary
 
+    telling = story.asked(args)
     outcomes, failed = [], Failed(len(runs))
     for number, pipeline in enumerate(runs):
         planned = pipeline.context.plan
@@ -129,11 +133,13 @@ def _run_all(
             outcome = _watched(make, store) if args.system_metrics else make()
             outcomes.append(outcome)
             place = _follow_up(outcome, store, args, display)
-            if args.format != "json":
-                say(summary(outcome, place))
+            if args.format != "json" and not telling:
+                say(summary(outcome, place, bounds_of(outcome.record, store.root / "records")))
     records = [outcome.record for outcome in outcomes]
     if args.format == "json":
         say(json.dumps([record.model_dump(mode="json") for record in records], indent=1))
+    elif telling and outcomes:
+        story.tell(outcomes, store.root, say, quiet=args.quiet)
     elif len(records) > 1:
         say(board(records))
     if failed.names:
@@ -151,6 +157,7 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
     for entry in ("method", "seed"):
         if getattr(args, entry) and entry in grid.named(lines):
             raise ConfigError(f"--{entry}: the grid of {args.experiment} has it, too; leave one of them out")
+    methods = story.METHODS if story.asked(args) else args.method or [None]
     return [
         plan(
             recipe=args.recipe,
@@ -165,7 +172,7 @@ def _plans(args: argparse.Namespace) -> list[Plan]:
             resize=args.resize,
             groups={"table": args.groups} if args.groups else None,
         )
-        for line, method, seed in product(lines, args.method or [None], args.seed or [None])
+        for line, method, seed in product(lines, methods, args.seed or [None])
     ]
 
 

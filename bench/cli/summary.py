@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ...reports.board.marks import STILL_LEARNING, unasked
+from ...reports.board import leaderboard
+from ...reports.board.floor import NO_UTILITY
+from ...reports.board.marks import BOUNDS, STILL_LEARNING, unasked
 from ...reports.board.other_conditions import CONDITIONS, worst
+from ...reports.board.relative_utility import relative
 from ...reports.formats.role_sizes import role_g
 from ...reports.formats.subgroup_tables import group_lines
 from ...reports.result.harmless import one_line
@@ -27,11 +32,35 @@ MEMORISED = (
 )
 
 
-def summary(outcome: Outcome, tracked: str) -> str:
+def bounds_of(record: RunRecord, folder: Path) -> dict[str, RunRecord]:
+    """The newest records of `original` and `noise` that may be compared with one, of its seed, where there are any.
+
+    Args:
+        record: of a method that is no bound itself.
+        folder: with records; those that cannot be read are passed over.
+    """
+    from ...reports.result import record as results
+
+    found: dict[str, RunRecord] = {}
+    if record.method in BOUNDS:
+        return found
+    for method in BOUNDS:
+        for path in folder.glob(f"*-{method}-*-seed{record.seed}.json"):
+            try:
+                other = results.read(path)
+            except results.RecordError:
+                continue
+            fits = (other.method, other.seed, other.group) == (method, record.seed, record.group)
+            if fits and (method not in found or found[method].created < other.created):
+                found[method] = other
+    return found
+
+
+def summary(outcome: Outcome, tracked: str, bounds: Mapping[str, RunRecord] = MappingProxyType({})) -> str:
     """One run: what was measured, with bounds, and where it is kept."""
     from rich.markup import escape
 
-    lines = measured(outcome.record)
+    lines = measured(outcome.record, bounds)
     made = sum(stage.seconds for stage in outcome.record.stages)
     cached = "all stages cached" if not outcome.new else f"stages took {made:,.0f} s"
     lines.append(escape(one_line(f"record {outcome.path} ({cached})")))
@@ -39,8 +68,13 @@ def summary(outcome: Outcome, tracked: str) -> str:
     return text(*lines) + "\n"
 
 
-def measured(record: RunRecord) -> list[RenderableType]:
-    """What a record holds that a reader asks first, line by line."""
+def measured(record: RunRecord, bounds: Mapping[str, RunRecord] = MappingProxyType({})) -> list[RenderableType]:
+    """What a record holds that a reader asks first, line by line.
+
+    Args:
+        record: of a run.
+        bounds: records of `original` and `noise`, whose numbers stand beside.
+    """
     from rich.markup import escape
     from rich.table import Table
 
@@ -53,12 +87,14 @@ def measured(record: RunRecord) -> list[RenderableType]:
     ]
     for side, title in (("utility", UTILITY), ("privacy", LEAKAGE if record.sourced else MEMORISED)):
         table = Table(box=None, padding=(0, 2, 0, 2))
-        for column in ("", "on", "value", "95 % interval", "chance", "n"):
+        shown = bounds if side == "utility" else {}
+        for column in ("", "on", "value", "95 % interval", "chance", *shown, "n"):
             table.add_column(column, justify="left" if column in ("", "on") else "right")
         for score in record.scores:
             if score.measure.side == side and score.measure.headline:
-                table.add_row(*[escape(cell) for cell in _cells(score)])
+                table.add_row(*[escape(cell) for cell in _cells(score, shown.values())])
         lines += ["", f"[italic]{title}[/]", table]
+    lines += [escape(one_line(line)) for line in _left(record, bounds)]
     lines += ["", *(escape(one_line(line)) for line in [*_beside(record), *_not_run(record)])]
     if record.learning and record.learning.still:
         lines.append(
@@ -87,7 +123,21 @@ def _not_run(record: RunRecord) -> list[str]:
     return [f"not run: {', '.join(sorted(attacks))} ({reason})" for reason, attacks in reasons.items()]
 
 
-def _cells(score: Score) -> list[str]:
+def _left(record: RunRecord, bounds: Mapping[str, RunRecord]) -> list[str]:
+    """What is left of what originals are worth above noise, where the records of both are there."""
+    if len(bounds) < len(BOUNDS):
+        return []
+    (group,) = leaderboard.board([record, *bounds.values()])
+    told = []
+    for row, found in zip(group.rows, relative(group), strict=True):
+        if row.method == record.method and found is not None and found.value is not None:
+            ends = "" if found.low is None or found.high is None else f" [{found.low:.0%}, {found.high:.0%}]"
+            mark = f"; {NO_UTILITY}" if NO_UTILITY in row.marks else ""
+            told.append(f"of what originals are worth above noise, {found.value:.0%}{ends} is left{mark}")
+    return told
+
+
+def _cells(score: Score, bounds: Iterable[RunRecord]) -> list[str]:
     share = score.measure.unit == "share"
 
     def shown(value: float | None) -> str:
@@ -102,6 +152,7 @@ def _cells(score: Score) -> list[str]:
         shown(score.value),
         f"{shown(first.low)} to {shown(first.high)}" if first else one_line(score.note) or "-",
         shown(score.chance),
+        *(shown(there.value if (there := other.score(score.measure.name, score.on)) else None) for other in bounds),
         f"{score.n:,}",
     ]
 
@@ -126,7 +177,6 @@ def dry_run(runs: Sequence[Pipeline], store: Store) -> str:
 
 def board(records: Sequence[RunRecord]) -> str:
     """The leaderboard over some records, as text."""
-    from ...reports.board import leaderboard
     from ...reports.formats import render
 
     return render.markdown(leaderboard.board(records))

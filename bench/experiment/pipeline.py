@@ -21,7 +21,7 @@ from ..plugins import build, name_of
 from ..store.store import Store
 from .stages import recognizers
 from .stages.apply import BothWays, both_ways, draw
-from .stages.arithmetic import arithmetic, refuse_other
+from .stages.arithmetic import USUAL, arithmetic, refuse_other
 from .stages.attack import attack
 from .stages.context import Context
 from .stages.embed import of_originals, of_private
@@ -77,7 +77,8 @@ def lay_out(plan: Plan, data: Data, store: Store, *, device: str, method: Method
     """
     method = method or build(Method, in_store(plan.method_entry(), store), where="method")
     refuse_released(method, data)
-    run = Context(plan, data, store, device, method, _attacks(plan), arithmetic(device, store))
+    precision = USUAL if plan.precision == USUAL else arithmetic(device, store)
+    run = Context(plan, data, store, device, method, _attacks(plan), precision)
     refuse_same(method, plan.attack, "attack", data.role("A"), store)
 
     # the method, its private faces, and the recognizer that is trained on them

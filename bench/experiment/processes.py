@@ -17,6 +17,7 @@ from typing import Any
 from ...datasets.base import silent
 from ...facemae.runtime import launcher
 from .pipeline import Pipeline
+from .stages.arithmetic import USUAL
 
 _LONG = timedelta(days=30)
 """The leader may train a teacher first, on millions of faces."""
@@ -63,7 +64,10 @@ def follow(runs: Sequence[Pipeline]) -> None:
         if words.get(str(number)) == b"fit":
             with tempfile.TemporaryDirectory() as out:
                 if run.fit:
-                    run.fit.make(Path(out), silent)
+                    from ...facemae.runtime.precision import float32
+
+                    with float32(only=run.context.precision == USUAL):
+                        run.fit.make(Path(out), silent)
 
 
 def _words() -> Any:

@@ -12,6 +12,7 @@ from ...methods.base import QUALITY, MethodError
 from ...reports.result.record import Curve, Released, RunRecord, Score
 from ..plan import overlap
 from ..plan.attacks import known as traits_of
+from ..plan.fitted import note as fitted_elsewhere
 from ..recognition.learning import learning
 from ..recognition.recognizer import LOG
 from ..store.store import Artifact, digest
@@ -98,6 +99,7 @@ def record_of(run: Pipeline, done: Sequence[Artifact]) -> RunRecord:
         machine=provenance.machine(),
         notes=(
             *_in_sample(run),
+            *fitted_elsewhere(method, data),
             *_proved(run),
             *_failures(released),
             *overlap.notes(data.shared),

@@ -11,6 +11,7 @@ from ...methods.base import Method
 from ...reports.result import record as results
 from ...reports.result.record import RunRecord
 from ..plan.data import open_data
+from ..plan.fitted import note as fitted_elsewhere
 from ..plan.look import look, refuse_long
 from ..plan.plan import Plan
 from ..plan.scan import undecodable
@@ -19,6 +20,7 @@ from ..terminal.progress import Display
 from . import changed_code
 from .pipeline import Pipeline, lay_out
 from .record import record_of
+from .stages.arithmetic import USUAL
 from .stages.stage import Stage
 from .tried import try_all
 from .utility import metrics
@@ -63,7 +65,7 @@ def prepare(
     for name, why in data.unused.items():
         display.warn(f"warning: {name}: left out: {why}")
     pipeline = lay_out(plan, data, store, device=device, method=method)
-    for sentence in changed_code.told(pipeline.context):
+    for sentence in [*changed_code.told(pipeline.context), *fitted_elsewhere(pipeline.context.method, data)]:
         display.warn(f"warning: {sentence}")
     refuse_long(dataset=data.name, recipe=plan.recipe, method=pipeline.context.name, seed=plan.seed)
     if not all(store.has(stage.name, stage.inputs) for stage in pipeline.stages):
@@ -110,8 +112,11 @@ def _make(pipeline: Pipeline, stage: Stage, display: Display, before: Callable[[
     with display.stage(stage.name, stage.unit) as progress:
 
         def make(out: Path) -> None:
+            from ...facemae.runtime.precision import float32
+
             before()
-            stage.make(out, progress)
+            with float32(only=pipeline.context.precision == USUAL):
+                stage.make(out, progress)
 
         precision = pipeline.context.precision if stage.trains else None
         made = store.stage(stage.name, stage.inputs, make, precision=precision)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...datasets.base import Faces, silent
-from ...facemae.runtime.randomness import key_of_seed
 from ...methods.base import Publish
 from ..recognition.judge import Embed, Judge
 from ..terminal.progress import Display
@@ -46,6 +45,8 @@ def try_all(run: Pipeline, display: Display) -> None:
                 f"cosine {alike:.4f}), so that it finds nobody says nothing; is {entry}.preprocessing="
                 f"{judge.preprocessing} what the file expects, and is it a recognizer?"
             )
+    from ...facemae.runtime.randomness import key_of_seed  # a run that is done shall not wait for torch
+
     key = key_of_seed(context.plan.seed, "release")
     places = context.data.places["P"]
     context.method.try_out(context.data.role("P"), Publish(key, context.processor(), places))

@@ -51,6 +51,17 @@ def refuse_released(method: Method, data: Data) -> None:
     raise ConfigError(_refusal(people) + "choose other people or weights, or fit in the run")
 
 
+def note(method: Method, data: Data) -> list[str]:
+    """What to tell of a method that was fitted on drawn people and is applied to others: it never saw such faces."""
+    people = fitted_on(method)
+    if people is None or people.drawn is None or _drawn(data.faces) is not None:
+        return []
+    return [
+        f"the method was fitted on drawn people, and none of this dataset: --set method.{FIELD}=null fits it on people "
+        "of role G"
+    ]
+
+
 def refuse_originals(method: Method, faces: Faces, fingerprint: str) -> None:
     """Refuse a method that was fitted on people of a dataset which is to be made private.
 

@@ -13,17 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ... import FacebenchError
 from ...datasets.base import DataError
 from ...datasets.files import safe_yaml
+from ...methods.parts.brought import FIELD
 from ...methods.parts.private_pack import Encoding
 from ..plugins import explain
 from ..recognition.judge import Judge
 from ..recognition.recognizer import Recognizer
 from ..subgroups.assignment import Tables
 from . import attacks
-from .dataset import SET_NAME
+from .dataset import SET_NAME, called
 from .roles import Shares
 
 RECIPES = Path(__file__).parent / "recipes"
 Entry = str | dict[str, Any]
+DRAWN = "synthetic"
+"""What drawn faces are called, as a dataset and as what a method was fitted on."""
 
 
 class ConfigError(FacebenchError, ValueError):
@@ -53,6 +56,8 @@ class Plan(BaseModel):
     min_images_fit: Annotated[int, Field(ge=1)] = 1
     """Least number of images of a person in G, for methods that learn from several photos of one person."""
     encoding: Encoding = "png"
+    precision: Literal["auto", "float32"] = "auto"
+    """Of trainings: `auto` for the fastest that the processor has, `float32` for that of any processor."""
     recognizer: Recognizer = Recognizer()
     teacher: Recognizer = Recognizer()
     """Trained on G's originals for a method that asks for it."""
@@ -88,10 +93,19 @@ class Plan(BaseModel):
         return attacks.every() if value == "all" else value
 
     def method_entry(self) -> dict[str, Any]:
-        """The method's entry with the recipe's parameters below the user's."""
+        """The method's entry with the recipe's parameters below the user's.
+
+        What a recipe takes of drawn people it takes for drawn faces alone: on others the method is fitted in the run,
+        unless the user says it, too.
+        """
         entry = {"use": self.method} if isinstance(self.method, str) else dict(self.method)
         name = entry.get("use")
-        return {**self.methods.get(name, {}), **entry} if isinstance(name, str) else entry
+        if not isinstance(name, str):
+            return entry
+        below = dict(self.methods.get(name, {}))
+        if below.get(FIELD) == DRAWN and called(self.dataset) != DRAWN:
+            del below[FIELD]
+        return {**below, **entry}
 
     def compared(self) -> dict[str, Any]:
         """What must be equal for two runs to be compared, apart from the data."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
@@ -16,12 +18,31 @@ VARIABLE = "FACEBENCH_PRECISION"
 """Environment variable: `auto` (or nothing) for the fastest training, `float32` for that of any processor."""
 
 
+_FLOAT32: ContextVar[bool] = ContextVar("float32", default=False)
+
+
+@contextmanager
+def float32(only: bool) -> Iterator[None]:
+    """Train in float32 whatever the processor has, as long as this lasts.
+
+    Args:
+        only: whether that is asked for; else all is as it was.
+    """
+    token = _FLOAT32.set(only or _FLOAT32.get())
+    try:
+        yield
+    finally:
+        _FLOAT32.reset(token)
+
+
 class PrecisionError(FacebenchError, ValueError):
     """The environment asks for an arithmetic that there is not."""
 
 
 def trains_in_bf16(device: torch.device) -> bool:
     """Whether matrix products of training are in bfloat16: where the processor has it, unless float32 is asked for.
+
+    That is asked by the environment, or by `float32` around the training.
 
     Numbers of the two differ by more than those of two processors in float32 do, so records tell of each stage which
     it was.
@@ -32,7 +53,7 @@ def trains_in_bf16(device: torch.device) -> bool:
     asked = os.environ.get(VARIABLE) or "auto"
     if asked not in ("auto", "float32"):
         raise PrecisionError(f"{VARIABLE}: expected auto or float32, got {asked!r}; set it to one of them, or unset it")
-    return asked == "auto" and native_bf16(device)
+    return asked == "auto" and not _FLOAT32.get() and native_bf16(device)
 
 
 def native_bf16(device: torch.device) -> bool:

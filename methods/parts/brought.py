@@ -8,6 +8,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ...datasets.files.regular import open_regular
 from ..base import Method, MethodError
 from . import fitted_file
@@ -46,7 +48,10 @@ def filled(kind: type[Method], given: Any, *, changeable: Set[str]) -> Any:
             "use the facebench that it was fitted with"
         )
     mine = {field: value for field, value in given.items() if field != FIELD}
-    asked: dict[str, Any] = json.loads(fitted_file.describe(kind(**mine)))["parameters"]
+    try:
+        asked: dict[str, Any] = json.loads(fitted_file.describe(kind(**mine)))["parameters"]
+    except ValidationError:
+        return {**mine, FIELD: path}  # what is wrong with each is told by its place
     other = sorted(
         field for field in mine.keys() - changeable if field in asked and asked[field] != said.parameters.get(field)
     )

@@ -126,6 +126,11 @@ def test_parameters_that_the_file_does_not_have_are_refused_with_both(learned: P
     assert "relation_weight=0.0" in told and "relation_weight=1.0" in told and "teacher=None" in told
 
 
+def test_what_is_wrong_with_a_parameter_is_told_as_without_a_file() -> None:
+    assert "method.stepz: there is no such entry; did you mean steps" in refused(fitted="synthetic", stepz=500)
+    assert "method.steps: Input should be greater" in refused(fitted="synthetic", steps=0)
+
+
 def test_how_it_is_applied_may_differ_from_how_it_was_trained() -> None:
     method = FaceMAE(fitted="synthetic", release_ratio=0.9, mask="block", steps=1600)
     assert (method.release_ratio, method.mask, method.ratio) == (0.9, "block", 0.75)

@@ -7,10 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from facebench.bench.audit.recompute import own_content
 from facebench.bench.cli.main import main
 from facebench.bench.compare.compare import CompareError, compare
 from facebench.bench.experiment import pipeline
+from facebench.bench.experiment import run as running
 from facebench.bench.experiment.batches import cut_down
 from facebench.bench.experiment.pipeline import lay_out
 from facebench.bench.experiment.stages import arithmetic
@@ -18,10 +20,13 @@ from facebench.bench.experiment.stages.stage import Stage
 from facebench.bench.plan.data import open_data
 from facebench.bench.plan.plan import Plan
 from facebench.bench.store.store import Store, StoreError
+from facebench.bench.terminal.progress import Display
+from facebench.facemae.runtime import precision as trained_in
 from facebench.reports.result.parts import Released
 from facebench.reports.result.record import RunRecord, read
 from made_up import record
 
+CPU = torch.device("cpu")
 PLAN = Plan(synthetic={"people": 60, "images": 4, "pairs": 40}, method="facemae", attacks=("ignorant", "parrot"))
 TRAINED = {"teacher", "fit", "train", "judge", "attack/parrot"}
 
@@ -45,6 +50,35 @@ def test_only_another_arithmetic_than_float32_is_in_keys_and_in_all_that_follows
     monkeypatch.setattr(pipeline, "arithmetic", lambda device, store: "bfloat16")
     release = lay_out(plain, open_data(plain, store, root=store.root), store, device="cpu").release
     assert "precision" not in str(release.inputs)  # nothing was trained for it
+
+
+def test_a_recipe_can_ask_for_float32_whatever_the_processor_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "runs")
+    usual = laid(store, "float32", monkeypatch)
+    monkeypatch.setattr(pipeline, "arithmetic", lambda device, store: "bfloat16")
+    asked = PLAN.model_copy(update={"precision": "float32"})
+    found = lay_out(asked, open_data(asked, store, root=store.root), store, device="cpu")
+    assert [store.key(s.name, s.inputs) for s in found.stages] == [store.key(s.name, s.inputs) for s in usual.stages]
+    assert found.context.precision == "float32"
+
+
+def test_stages_are_trained_in_the_arithmetic_that_their_keys_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a processor with bfloat16 that is told by what PyTorch was asked for while the stage was made."""
+    monkeypatch.delenv("FACEBENCH_PRECISION", raising=False)
+    monkeypatch.setattr(trained_in, "native_bf16", lambda device: True)
+    seen: list[bool] = []
+    for asked in ("float32", "auto"):
+        plan = PLAN.model_copy(update={"precision": asked})
+        store = Store(tmp_path / asked)
+        laid_out = lay_out(plan, open_data(plan, store, root=store.root), store, device="cpu")
+        stage = Stage("x", {}, "steps", lambda out, progress: seen.append(trained_in.trains_in_bf16(CPU)))
+        running._make(laid_out, stage, Display(quiet=True), lambda: None)
+    assert seen == [False, True]
+    assert trained_in.trains_in_bf16(CPU)  # afterwards all is as it was
 
 
 @pytest.mark.parametrize(("kept", "asked"), [("bfloat16", "float32"), ("float32", "bfloat16")])
@@ -78,9 +112,9 @@ def test_the_answer_is_asked_once_and_kept_and_float32_needs_none(
     assert arithmetic.arithmetic("cpu", store) == "float32"
     assert not store.root.exists()
     monkeypatch.delenv("FACEBENCH_PRECISION")
-    monkeypatch.setattr(precision, "native_bf16", lambda device: True)
+    monkeypatch.setattr(trained_in, "native_bf16", lambda device: True)
     assert arithmetic.arithmetic("cpu", store) == "bfloat16"
-    monkeypatch.setattr(precision, "native_bf16", lambda device: pytest.fail("asked again"))
+    monkeypatch.setattr(trained_in, "native_bf16", lambda device: pytest.fail("asked again"))
     assert arithmetic.arithmetic("cpu", store) == "bfloat16"
     monkeypatch.setenv("FACEBENCH_PRECISION", "float16")
     with pytest.raises(precision.PrecisionError, match="expected auto or float32, got 'float16'"):

@@ -41,8 +41,13 @@ def test_naming_another_method_drops_the_parameters_of_the_first(tmp_path: Path)
 
 
 def test_a_recipe_gives_a_method_its_parameters_and_the_user_wins() -> None:
-    assert plan(method="facemae").method_entry()["size"] == "tiny"
-    assert plan(method="facemae", settings=["method.size=small"]).method_entry()["size"] == "small"
+    assert plan(method="mae").method_entry()["size"] == "tiny"
+    assert plan(method="facemae").method_entry()["fitted"] == "synthetic"
+    assert plan(method="facemae", dataset="casia").method_entry() == {"use": "facemae"}  # people, not drawings
+    asked = plan(method="facemae", dataset="casia", settings=["method.fitted=synthetic"])
+    assert asked.method_entry()["fitted"] == "synthetic"
+    assert plan(method="facemae", settings=["method.fitted=null"]).method_entry()["fitted"] is None
+    assert plan(method="mae", settings=["method.size=small"]).method_entry()["size"] == "small"
 
 
 @pytest.mark.parametrize(
