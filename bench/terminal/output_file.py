@@ -8,7 +8,7 @@ from ... import FacebenchError
 from ...reports.result.files import replace
 
 OPENINGS = (
-    b"### ", b"dataset,recipe,", b'[\n {\n  "dataset"', b"% Made by `bench report`", b"<!doctype html",
+    b"### ", b"dataset,recipe,", b'[\n {\n  "dataset"', b"% Made by `bench report", b"<!doctype html",
     b"\x89PNG\r\n\x1a\n", b"%PDF-", b'<?xml version="1.0" encoding="utf-8" standalone="no"?>\n<!DOCTYPE svg',
 )  # fmt: skip
 """How boards and pictures begin, in lower case where letters are."""
