@@ -15,6 +15,7 @@ import torch
 from facebench.bench.plugins import PluginError, build, spell
 from facebench.bench.recognition.recognizer import Recognizer
 from facebench.datasets.synthetic import Synthetic
+from facebench.facemae.patches import visible_patches
 from facebench.methods.base import Fit, Method, People
 from facebench.methods.facemae import WEIGHTS, FaceMAE
 from facebench.methods.mae import MAE
@@ -171,3 +172,8 @@ def test_the_package_s_own_file_is_held_against_its_card(tmp_path: Path, monkeyp
     assert "as its card facemae-synthetic.json says" in refused(fitted="synthetic")
     (tmp_path / SHIPPED.with_suffix(".json").name).write_text("{}")
     assert "cannot be read" in refused(fitted="synthetic")
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.005, 0.0102, 0.0103, 0.02, 0.75, 0.99])
+def test_whether_faces_depend_on_their_keys_is_told_by_what_is_hidden(ratio: float) -> None:
+    assert FaceMAE(release_ratio=ratio).draws is (visible_patches(49, ratio) < 49)

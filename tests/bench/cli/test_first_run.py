@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,13 @@ def test_nothing_given_runs_four_methods_that_share_stages_and_tells_of_all(stor
     assert all("ignorant" in line for line in told.splitlines()[2:6])
     assert f"picture {(store / story.PICTURE).absolute()}" in told
     assert shows(store / story.PICTURE) == "drawn faces"
+
+
+def test_once_it_is_done_it_is_shown_again_without_waiting_for_torch(store: Path) -> None:
+    words = ["run", "-q", "--store", str(store), "--tracking-uri", "none", "--attacks", "ignorant", "--set", *SMALL]
+    code = f"from facebench.bench.cli.main import main; import sys; main({words!r}); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, "picture" in done.stdout) == (0, True), done.stderr
 
 
 @pytest.mark.parametrize("words", [["--method", "noise"], ["--recipe", "quick"], ["--dataset", "synthetic"]])
