@@ -65,7 +65,7 @@ def _quick_processes() -> Iterator[None]:
     )
 
     def run(command: list[str], *, timeout: float, **rest: Any) -> subprocess.CompletedProcess[str]:
-        server.stdin.write("\t".join([*command[-3:], str(timeout)]) + "\n")
+        server.stdin.write("\t".join([*command[3:], str(timeout)]) + "\n")
         server.stdin.flush()
         code = server.stdout.readline().strip()
         if code == "late":

@@ -227,7 +227,7 @@ class Harm:
 def test_a_hostile_teacher_is_refused_and_runs_nothing(tmp_path):
     (tmp_path / "teacher.pt").write_bytes(pickle.dumps(Harm(tmp_path / "ran")))
     (tmp_path / "out").mkdir()
-    with pytest.raises(MethodError, match=r"gan: weights .*teacher\.pt"):
+    with pytest.raises(MethodError, match=r"gan: teacher: weights .*teacher\.pt"):
         GAN(**SHORT, teacher=tmp_path / "teacher.pt").fit(TRAINED_ON, tmp_path / "out", Fit(seed=0, device=CPU))
     assert not (tmp_path / "ran").exists()
     assert not list((tmp_path / "out").iterdir())

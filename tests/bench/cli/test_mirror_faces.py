@@ -131,7 +131,9 @@ def test_a_record_that_did_not_reach_mlflow_is_told_whatever_is_quiet(
 
 def test_faces_count_as_drawn_only_where_nothing_real_can_come_in() -> None:
     def run(*, synthetic: bool, **method: Any) -> Any:
-        context = SimpleNamespace(data=SimpleNamespace(synthetic=synthetic), method=SimpleNamespace(**method))
+        context = SimpleNamespace(
+            data=SimpleNamespace(synthetic=synthetic), method=SimpleNamespace(brought=None, **method)
+        )
         return SimpleNamespace(context=context)
 
     assert faces_picture._drawn(run(synthetic=True, ratio=0.5, init=None))

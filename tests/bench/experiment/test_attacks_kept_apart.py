@@ -192,10 +192,10 @@ def test_the_release_under_lock_cannot_be_used() -> None:
 
 def test_verification_pairs_have_no_place_in_what_an_attacker_holds() -> None:
     assert {entry.name for entry in fields(Paired)} == {
-        *("private", "original", "source", "private_faces", "original_faces", "again")
+        *("private", "original", "source", "private_faces", "original_faces", "again", "missed")
     }
     assert {entry.name for entry in fields(Evidence)} == {
-        *("private", "original", "source", "private_faces", "original_faces", "again"),
+        *("private", "original", "source", "private_faces", "original_faces", "again", "missed"),
         *("attacker_faces", "generator_faces", "holdout_faces", "attacker", "holdout"),
         *("embed", "judges", "learn", "seed", "device", "deterministic", "progress"),
     }
