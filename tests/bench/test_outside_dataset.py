@@ -154,7 +154,7 @@ def test_a_folder_that_is_there_is_meant_before_a_plug_in(tmp_path: Path, monkey
 
 def test_synthetic_faces_are_as_many_whatever_is_asked(tmp_path: Path) -> None:
     """A run takes their number from its recipe, all else from the format."""
-    data = open_data(plan(dataset="synthetic"), Store(tmp_path), root=tmp_path)
+    data = open_data(plan(dataset="synthetic", synthetic={"people": 700, "pairs": 400}), Store(tmp_path), root=tmp_path)
     alone = find("synthetic", tmp_path).data
     assert (len(data.faces), data.faces.identities) == (4200, 700)
     assert data.fingerprint == alone.source.fingerprint()

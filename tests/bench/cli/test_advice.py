@@ -119,7 +119,7 @@ def _planned(key: str, default: Any) -> str:
     except yaml.YAMLError:
         return ""
     try:
-        plan(settings=[f"{key}={text}"])
+        plan(recipe="small", settings=[f"{key}={text}"])  # whose entries are the defaults where advice is of them
     except Exception as error:
         return f"--set {key}={text}: {error}"
     return ""

@@ -192,7 +192,7 @@ def test_the_release_under_lock_cannot_be_used() -> None:
 
 def test_verification_pairs_have_no_place_in_what_an_attacker_holds() -> None:
     assert {entry.name for entry in fields(Paired)} == {
-        *("private", "original", "source", "private_faces", "original_faces", "again", "missed")
+        *("private", "original", "source", "private_faces", "original_faces", "again")
     }
     assert {entry.name for entry in fields(Evidence)} == {
         *("private", "original", "source", "private_faces", "original_faces", "again", "missed"),
