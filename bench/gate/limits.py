@@ -14,7 +14,7 @@ from ...reports.board.marks import IGNORANT_ONLY
 from ...reports.board.rows import Cell, Row
 from ...reports.result.record import RunRecord
 from .baseline import BaselineError
-from .tolerances import SIDES
+from .tolerances import SIDES, amounts
 from .verdict import Finding, Verdict
 
 
@@ -24,19 +24,8 @@ def parse(entries: Sequence[str]) -> dict[str, float]:
     Raises:
         BaselineError: one is nothing of the kind.
     """
-    found: dict[str, float] = {}
-    for entry in (part.strip() for text in entries for part in text.split(",")):
-        name, _, amount = (part.strip() for part in entry.rpartition("="))
-        try:
-            value = float(amount.removesuffix("%")) / (100 if amount.endswith("%") else 1)
-        except ValueError:
-            value = math.nan
-        if not name or not math.isfinite(value):
-            raise BaselineError(f"--limit {entry!r}: expected NAME=AMOUNT, such as leakage=2% or accuracy=0.7")
-        if name in found:
-            raise BaselineError(f"--limit {entry!r}: {name} was given twice; expected it once")
-        found[name] = value
-    return found
+    says = "a number, such as leakage=2% or accuracy=0.7"
+    return amounts("--limit", entries, "%", says, least=-math.inf)
 
 
 def check(records: Sequence[RunRecord], limits: dict[str, float]) -> list[Finding]:

@@ -22,21 +22,34 @@ def parse(entries: Sequence[str]) -> dict[str, float]:
     Raises:
         BaselineError: one is nothing of the kind.
     """
+    says = "an amount of at least 0, such as accuracy=0.5pp (percentage points) or accuracy=0.005"
+    return amounts("--tolerance", entries, "pp", says, least=0.0)
+
+
+def amounts(option: str, entries: Sequence[str], hundredths: str, says: str, *, least: float) -> dict[str, float]:
+    """Amounts by name, from `NAME=AMOUNT` entries, several in one separated by commas.
+
+    Args:
+        option: that they were given with, for messages.
+        entries: as they were given.
+        hundredths: what an amount ends in that is told in hundredths.
+        says: what is expected of an amount.
+        least: the lowest amount that there is.
+
+    Raises:
+        BaselineError: one is nothing of the kind, or was given twice.
+    """
     found: dict[str, float] = {}
     for entry in (part.strip() for text in entries for part in text.split(",")):
         name, _, amount = (part.strip() for part in entry.rpartition("="))
-        number, points = amount.removesuffix("pp"), amount.endswith("pp")
         try:
-            value = float(number) / (100 if points else 1)
+            value = float(amount.removesuffix(hundredths)) / (100 if amount.endswith(hundredths) else 1)
         except ValueError:
             value = math.nan
-        if not name or not 0 <= value < math.inf:
-            raise BaselineError(
-                f"--tolerance {entry!r}: expected NAME=AMOUNT with an amount of at least 0, such as accuracy=0.5pp "
-                "(percentage points) or accuracy=0.005"
-            )
+        if not name or not math.isfinite(value) or value < least:
+            raise BaselineError(f"{option} {entry!r}: expected NAME=AMOUNT with {says}")
         if name in found:
-            raise BaselineError(f"--tolerance {entry!r}: {name} was given twice; expected it once")
+            raise BaselineError(f"{option} {entry!r}: {name} was given twice; expected it once")
         found[name] = value
     return found
 

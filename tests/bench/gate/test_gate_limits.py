@@ -52,7 +52,9 @@ def test_what_cannot_be_relied_on_is_no_success() -> None:
     assert "no attacker who knows the method was run" in alone[0].why
 
 
-@pytest.mark.parametrize("nonsense", ["leakage", "leakage=x", "=2%", "leakage=nan", "leakage=2%,leakage=3%"])
+@pytest.mark.parametrize(
+    "nonsense", ["leakage", "leakage=x", "=2%", "leakage=nan", "leakage=-inf", "leakage=2%,leakage=3%"]
+)
 def test_a_limit_that_is_none_is_refused(nonsense: str) -> None:
     with pytest.raises(BaselineError, match="--limit"):
         limits.parse([nonsense])
