@@ -4,7 +4,7 @@
 .PHONY: help demo test test-lowest lint format lock set-up
 
 help:
-	@echo 'make demo     install, then four methods on synthetic faces: two minutes, no download of data, no GPU'
+	@echo 'make demo     install, then four methods on synthetic faces: four minutes, no download of data, no GPU'
 	@echo 'make test     install, then the tests; make test ARGS="-k store" runs some of them'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make format   let ruff rewrite what it can'

@@ -33,7 +33,7 @@ _EPILOG = """\
 the main job:
   bench run --method facemae --dataset casia
 with nothing given, `bench run` shows what the suite is for, on synthetic faces: four methods, a table, a picture.
-No download, no GPU, two minutes.
+No download, no GPU, some four minutes on two cores.
 """
 
 
