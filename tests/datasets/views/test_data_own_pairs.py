@@ -75,3 +75,9 @@ def test_images_are_those_of_the_rows() -> None:
         assert torch.equal(pairs.second[n], drawn[int(second[n])].image)
     assert pairs.same.tolist() == same.tolist()
     assert pairs.fold is not None and pairs.fold.tolist() == fold.tolist()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_two_people_have_fewer_impostor_pairs_than_genuine_ones_halves_are_equal_all_the_same(seed: int) -> None:
+    _, _, same, fold = own((8, 2, 8, 2), seed=seed).drawn()
+    assert [same[fold == number].mean() for number in (0, 1)] == [0.5, 0.5]
