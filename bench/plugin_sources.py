@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+from . import typed_code
 
 _OURS = __name__.partition(".")[0]
 _COMPILED = (".so", ".pyd")
@@ -24,14 +25,11 @@ def sources(plugin: type) -> dict[str, str]:
     """The SHA-256 of every file of a plug-in's code by the module's name; none for a plug-in of facebench itself.
 
     Args:
-        plugin: the class. Of one that was defined without a file, such as in a notebook, its own text is taken.
+        plugin: the class. Of one without a file, as of a notebook's, what it was compiled to is taken (`typed_code`).
     """
     top = plugin.__module__.partition(".")[0]
     if top == _OURS:
         return {}
-    module = sys.modules.get(plugin.__module__)
-    if not getattr(module, "__file__", None):
-        return {plugin.__module__: hashlib.sha256(_text(plugin)).hexdigest()}
     own = _Own(top)
     seen: dict[str, Path] = {}
     waiting = [plugin.__module__]
@@ -44,19 +42,14 @@ def sources(plugin: type) -> dict[str, str]:
         waiting += [".".join(parents[: n + 1]) for n in range(len(parents))]
         if file.suffix == ".py":
             waiting += _imported(file, name, package=file.name == "__init__.py")
+    if not seen:
+        return {plugin.__module__: typed_code.digest(plugin)}
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(seen.items())}
 
 
 def digest_of(found: Mapping[str, str]) -> str:
     """One digest of several files, as it stands in a key."""
     return hashlib.sha256("\n".join(f"{name} {found[name]}" for name in sorted(found)).encode()).hexdigest()
-
-
-def _text(plugin: type) -> bytes:
-    try:
-        return inspect.getsource(plugin).encode()
-    except (OSError, TypeError):
-        return plugin.__qualname__.encode()  # typed into a prompt: nothing to be read
 
 
 class _Own:
@@ -81,6 +74,9 @@ class _Own:
 
 def _root(top: str) -> Path | None:
     """The file or folder of a module of the first level."""
+    if top == "__main__":  # a script; a notebook has no file
+        file = getattr(sys.modules.get(top), "__file__", None)
+        return Path(file).resolve() if file else None
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):  # no module, or one that was made by hand

@@ -34,7 +34,8 @@ ROOMS: dict[str, list[set[str]]] = {
     "facemae": [{"runtime"}, {"recognition"}, {"onnx"}, {"", "gan"}],
     "methods": [{"base"}, {"parts"}, {""}],
     "bench": [
-        {"store", "plugin_files", "plugin_sources"},
+        {"store", "plugin_files", "typed_code"},
+        {"plugin_sources"},
         {"plugins", "terminal", "describe"},
         {"biometrics"},
         {"metrics.base", "attacks.base"},

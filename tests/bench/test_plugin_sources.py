@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,51 @@ def test_the_suites_own_are_told_apart_by_their_version() -> None:
     assert sources(Noise) == {}
 
 
-def test_a_class_without_a_file_is_its_own_text() -> None:
-    typed: dict[str, Any] = {"Noise": Noise, "__name__": "__nowhere__"}
-    exec("class Mine(Noise):\n    pass\n", typed)
-    assert set(sources(typed["Mine"])) == {"__nowhere__"}
+TYPED = """
+SHIFT = 3
+
+
+def helper(x):
+    return x + SHIFT
+
+
+class Mine(Noise):
+    def late(self):
+        return [helper(each) for each in range(2)]
+"""
+
+
+def typed(text: str) -> type:
+    """A class as a notebook has it."""
+    names: dict[str, Any] = {"Noise": Noise, "__name__": "__nowhere__"}
+    exec(compile(text, f"cell {len(text)}", "exec"), names)
+    found: type = names["Mine"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("range(2)", "range(3)"), ("x + SHIFT", "x - SHIFT"), ("SHIFT = 3", "SHIFT = 4"), ("helper(each)", "(each)")],
+)
+def test_a_class_of_a_notebook_is_what_it_does_with_what_it_calls(old: str, new: str) -> None:
+    (before,) = sources(typed(TYPED)).values()
+    assert sources(typed("\n# why\n" + TYPED)) == {"__nowhere__": before}
+    assert sources(typed(TYPED.replace(old, new))) != {"__nowhere__": before}
+
+
+def test_a_class_of_a_script_is_the_script_and_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "fb_beside.py").write_text("STEP = 1\n")
+    (tmp_path / "study.py").write_text(
+        "from facebench.methods.noise import Noise\nfrom facebench.bench.plugin_sources import sources\n"
+        "import fb_beside\n\nclass Mine(Noise):\n    pass\n\nprint(sorted(sources(Mine).items()))\n"
+    )
+
+    def told() -> str:
+        done = subprocess.run([sys.executable, "study.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    before = told()
+    assert "__main__" in before
+    assert "fb_beside" in before
+    (tmp_path / "fb_beside.py").write_text("STEP = 2\n")
+    assert told() != before
