@@ -63,7 +63,7 @@ def parameters(model: type[BaseModel]) -> list[Parameter]:
     hints = typing.get_type_hints(model, include_extras=True)
     found = []
     for name, info in model.model_fields.items():
-        default = "required" if info.is_required() else _written(info.get_default(call_default_factory=True))
+        default = "required" if info.is_required() else written(info.get_default(call_default_factory=True))
         found.append(Parameter(name, spelled(hints.get(name, info.annotation)), default, says.get(name, "")))
     return found
 
@@ -105,7 +105,7 @@ def _limits(told: tuple[Any, ...]) -> str:
     return ", ".join(f"{words[end]} {ends[end]:,}" for end in words if end in ends)
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """A default as a recipe would write it."""
     import yaml
 

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -21,8 +22,11 @@ _COMPILED = (".so", ".pyd")
 _INSTALLED = ("site-packages", "dist-packages")
 
 
+@cache
 def sources(plugin: type) -> dict[str, str]:
     """The SHA-256 of every file of a plug-in's code by the module's name; none for a plug-in of facebench itself.
+
+    Read once a class and process: what runs is what was imported.
 
     Args:
         plugin: the class. Of one without a file, as of a notebook's, what it was compiled to is taken (`typed_code`).

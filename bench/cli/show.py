@@ -107,26 +107,22 @@ def _card(name: str) -> Description:
 def _recipe(name: str) -> Description:
     import yaml
 
-    from ..describe import Description, Parameter, parameters
+    from ..describe import Description, Parameter, parameters, written
     from ..plan.plan import RECIPES, Plan, plan
 
     given = yaml.safe_load((RECIPES / f"{name}.yaml").read_text("utf-8"))
     whole = plan(recipe=name).model_dump(mode="json")
     entries = [
         Parameter(
-            one.name, one.kind, _flow(whole[one.name]), ("(the recipe's own) " if one.name in given else "") + one.says
+            one.name,
+            one.kind,
+            written(whole[one.name]),
+            ("(the recipe's own) " if one.name in given else "") + one.says,
         )
         for one in parameters(Plan)
         if one.name not in ("recipe", "about")
     ]
     return Description(name, "recipe", given.get("about", ""), f"bench/plan/recipes/{name}.yaml", tuple(entries))
-
-
-def _flow(value: Any) -> str:
-    import yaml
-
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
-    return text.removesuffix("\n...\n").strip()
 
 
 def _stage(name: str, path: Path) -> Description:

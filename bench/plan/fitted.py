@@ -44,7 +44,7 @@ def refuse_released(method: Method, data: Data) -> None:
         ConfigError: it was, or its file does not tell.
     """
     people = fitted_on(method)
-    if people is None or not _same(people, data.faces, data.fingerprint):
+    if people is None or not same_people(people, data.faces, data.fingerprint):
         return
     if people.role == data.ids["G"][1] and data.ids["G"] != data.ids["P"] and people.faces == data.fingerprint:
         return
@@ -69,7 +69,7 @@ def refuse_originals(method: Method, faces: Faces, fingerprint: str) -> None:
         ConfigError: it was, or its file does not tell.
     """
     people = fitted_on(method)
-    if people is not None and _same(people, faces, fingerprint):
+    if people is not None and same_people(people, faces, fingerprint):
         raise ConfigError(_refusal(people) + "make other people private, or use other weights")
 
 
@@ -100,11 +100,7 @@ def of_file(path: Path) -> People | None:
 
 
 def same_people(people: People, faces: Faces, fingerprint: str) -> bool:
-    """Whether people a method was fitted on are among those of a dataset."""
-    return _same(people, faces, fingerprint)
-
-
-def _same(people: People, faces: Faces, fingerprint: str) -> bool:
+    """Whether people whom a method was fitted on are among those of a dataset."""
     drawn = _drawn(faces)
     return people.faces == fingerprint or (drawn is not None and people.drawn == drawn)
 

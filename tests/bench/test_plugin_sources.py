@@ -92,6 +92,8 @@ def test_what_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     found = sources(Mine)
     assert set(found) == {f"fb_shop{end}" for end in ("", ".plugin", ".deep", ".deep.below", ".deep.other", ".lazy")}
     (shop / "deep" / "below.py").write_text("import json\n")
+    assert sources(Mine) == found  # what runs is what was imported
+    sources.cache_clear()
     assert [name for name, sha in sources(Mine).items() if sha != found[name]] == ["fb_shop.deep.below"]
     assert digest_of(sources(Mine)) != digest_of(found)
     for name in [name for name in sys.modules if name.partition(".")[0] == "fb_shop"]:
