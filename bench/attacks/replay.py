@@ -69,6 +69,8 @@ class Replayed:
     chance: float
     """Of naming a person by the number of photos, without looking."""
     seed: int
+    missed: int = 0
+    """How many of the faces, the last ones, the method never made: they are not found."""
 
 
 class Replay(Attack):
@@ -117,15 +119,18 @@ class Replay(Attack):
             else:
                 hits[name] = (guess == source).astype(np.float32)
         hits[RECOMPUTED] = self._made_again(evidence)[order]
+        lost = evidence.missed
+        nothing = [np.full(len(lost), np.nan if np.isnan(hit).any() else 0, np.float32) for hit in hits.values()]
         arrays.write(
             Replayed(
                 channels=np.array(list(hits)),
-                photo=np.stack(list(hits.values())),
-                counted=counted,
-                identity=original.identity[source],
+                photo=np.concatenate([np.stack(list(hits.values())), np.stack(nothing)], axis=1),
+                counted=np.concatenate([counted, np.zeros(len(lost), bool)]),
+                identity=original.identity[np.concatenate([source, lost])],
                 gallery=len(original.size),
                 chance=float(((np.unique(original.identity, return_counts=True)[1] / len(original.size)) ** 2).sum()),
                 seed=evidence.seed,
+                missed=len(lost),
             ),
             out / FILE,
         )
@@ -176,6 +181,9 @@ class Replay(Attack):
         tried = ~np.isnan(hit)
         leak = _score(_LEAK, name, hit[tried], found.identity[tried], 1 / found.gallery, found)
         detail: dict[str, Any] = {**rates, "gallery": found.gallery}
+        if found.missed:
+            made = tried[: len(hit) - found.missed]
+            detail["leak_excl_failures"] = float(hit[: len(made)][made].mean()) if made.any() else None
         note = f"told most by: {best}" if rates[best] else ""
         counted = _score(_COUNTED, name, found.counted, found.identity, found.chance, found)
         return [leak.model_copy(update={"detail": detail, "note": note}), counted], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,11 @@ def read(kind: type[T], path: Path) -> T:
     try:
         # opened here, because np.load leaves a damaged file open
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            found: dict[str, Any] = {field.name: kept[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+            found: dict[str, Any] = {
+                field.name: kept[field.name]
+                for field in fields(kind)  # type: ignore[arg-type]
+                if field.name in kept or field.default is MISSING  # what was kept before a field came has its default
+            }
         return kind(**{name: value if value.ndim else value.item() for name, value in found.items()})
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise AttackError(

@@ -12,8 +12,10 @@ from attacked import CPU, evidence, roles, scores
 from facebench.bench.attacks.base import NotApplicableError
 from facebench.bench.attacks.leakage.traces import NO_GUESS, Files, guesses, header, is_plain
 from facebench.bench.attacks.replay import Replay
+from facebench.bench.biometrics.embeddings import Embeddings
 from facebench.bench.experiment.sanity import LUCK, replay_bounds
 from facebench.datasets.files import codec
+from facebench.datasets.views.subset import Subset
 from facebench.methods.base import Fit
 from facebench.methods.blur import Blur
 from facebench.methods.dppix import DPPix
@@ -174,3 +176,18 @@ def test_a_file_that_holds_more_than_its_pixels_is_not_plain() -> None:
     other = codec.encode(image, kind="jpeg")
     commented = other[:2] + b"\xff\xfe\x00\x05cam" + other[2:]
     assert not is_plain(commented, codec.decode(commented, where="here"))
+
+
+def test_a_face_that_was_never_made_is_not_found_and_is_left_out_beside(tmp_path: Path) -> None:
+    whole = evidence(Blur())
+    kept = np.arange(4, len(whole.source))
+    part = replace(
+        whole, private=Embeddings(whole.private.vectors[kept], whole.private.identity[kept]), source=whole.source[kept],
+        private_faces=Subset(whole.private_faces, kept), missed=whole.source[:4],
+    )  # fmt: skip
+    found = scores(Replay(), part, tmp_path / "it")
+    leak = found["leak@1"]
+    assert (leak.n, leak.value) == (160, pytest.approx(156 / 160))
+    assert leak.detail["leak_excl_failures"] == 1
+    assert found["leak@1 by count"].n == 160
+    assert "leak_excl_failures" not in scores(Replay(), whole, tmp_path / "whole")["leak@1"].detail
